@@ -1,0 +1,192 @@
+# loyald: one Makefile, everything lands in build/ (build/asan/ with SAN=1). `make help` lists the targets; V=1 shows
+# the commands. Packages come from deploy/setup, run once before whatever needs them; hence pkg-config is asked late.
+VERSION := 0.1.0
+B       ?= build$(if $(SAN),/asan)
+prefix  ?= /usr/local
+bindir  ?= $(prefix)/bin
+sbindir ?= $(prefix)/sbin
+libdir  ?= $(prefix)/lib
+mandir  ?= $(prefix)/share/man
+
+# --- what there is ---------------------------------------------------------------------------------
+PROTOS      := $(wildcard proto/loyal/v1/*.proto)
+GEN         := $(PROTOS:proto/%.proto=$(B)/gen/%.pb-c)
+PROTO_OBJ   := $(patsubst %.c,$(B)/obj/%.o,$(wildcard proto/*.c)) $(GEN:=.o)
+SERVER_OBJ  := $(patsubst %.c,$(B)/obj/%.o,$(wildcard server/*/*.c))
+MAIN_OBJ    := $(patsubst %.c,$(B)/obj/%.o,$(wildcard server/main.c))
+SDK_OBJ     := $(patsubst %.c,$(B)/obj/%.o,$(wildcard client-sdk/src/*.c))
+CLI_OBJ     := $(patsubst %.c,$(B)/obj/%.o,$(wildcard client-sdk/cli/*.c))
+SUPPORT_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
+UNITS       := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+BENCHES     := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
+EXAMPLES    := $(patsubst %.c,$(B)/%,$(wildcard client-sdk/examples/*.c))
+MANS        := $(patsubst %.scd,$(B)/man/%,$(notdir $(wildcard deploy/man/*.scd client-sdk/man/*.scd)))
+LIBLOYAL    := $(if $(SDK_OBJ),$(addprefix $(B)/,libloyal.so.1 libloyal.so libloyal.a))
+PROGRAMS    := $(if $(MAIN_OBJ),$(B)/loyald) $(if $(CLI_OBJ),$(B)/loyalctl)
+OBJ         := $(PROTO_OBJ) $(SERVER_OBJ) $(MAIN_OBJ) $(SDK_OBJ) $(CLI_OBJ) $(SUPPORT_OBJ) \
+               $(patsubst $(B)/%,$(B)/obj/%.o,$(UNITS) $(BENCHES) $(EXAMPLES))
+
+# --- how it is compiled: asserts stay on -----------------------------------------------------------
+CC       := gcc
+CSTD     := -std=gnu11 -D_GNU_SOURCE
+CFLAGS   ?= -O2 -g
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Werror
+HARDEN   := -fstack-protector-strong $(if $(SAN),,-D_FORTIFY_SOURCE=2)
+,        := ,
+SANFLAGS := $(if $(SAN),-fsanitize=address$(,)undefined -fno-omit-frame-pointer -fno-sanitize-recover=all)
+LINK     := -Wl,-z,relro,-z,now -Wl,--as-needed
+PICFLAGS  = -fPIE
+INCLUDES  = -Iproto -I$(B)/gen -Iserver -Iclient-sdk/include
+COMPILE   = $(CC) $(CSTD) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(SANFLAGS) $(PICFLAGS) -MMD -MP
+EXE       = $(CC) $(CFLAGS) $(SANFLAGS) -pie $(LINK) $(LDFLAGS) -o $@
+
+# $(call pkg,NAMES): asked at first use, after deploy/setup, and only once.
+pkg         = $(shell pkg-config --libs $(1))
+SERVER_LIBS = $(eval SERVER_LIBS := $(call pkg,libevent_openssl libevent_extra libevent_core libpq openssl \
+              libprotobuf-c libconfuse jansson libsystemd popt) -lm)$(SERVER_LIBS)
+SDK_LIBS    = $(eval SDK_LIBS := $(call pkg,openssl libprotobuf-c))$(SDK_LIBS)
+CLI_LIBS    = $(eval CLI_LIBS := $(call pkg,popt jansson liblzma libcrypto libpq) -lm)$(CLI_LIBS)
+TEST_LIBS   = $(eval TEST_LIBS := $(call pkg,cmocka popt) $(SERVER_LIBS))$(TEST_LIBS)
+DEP_CFLAGS  = $(eval DEP_CFLAGS := $(shell pkg-config --cflags libevent libpq openssl libprotobuf-c libconfuse \
+              jansson popt liblzma libsystemd))$(DEP_CFLAGS)
+
+all: $(PROGRAMS) $(LIBLOYAL) $(MANS) ## build the daemon, the SDK and loyalctl into build/
+
+SETUP := setup-build setup-run setup-test setup-lint
+.PHONY: all $(SETUP)
+$(SETUP):
+	@deploy/setup $(@:setup-%=%)
+
+# $(call say,WORD) before a command: one short line for it, or with V=1 the command itself.
+say = $(if $(V),,@printf '  %-7s %s\n' $(1) $@;)
+
+# --- rules -----------------------------------------------------------------------------------------
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: proto/%.proto | setup-build
+	@mkdir -p $(B)/gen
+	$(call say,PROTOC)protoc-c --c_out=$(B)/gen -Iproto $<
+
+$(B)/gen/%.o: $(B)/gen/%.c | $(GEN:=.h)
+	$(call say,CC)$(COMPILE) $(INCLUDES) $(DEP_CFLAGS) -c -o $@ $<
+
+$(B)/obj/%.o: %.c | setup-build $(GEN:=.h)
+	@mkdir -p $(@D)
+	$(call say,CC)$(COMPILE) $(WARN) $(INCLUDES) $(DEP_CFLAGS) -c -o $@ $<
+
+# Hidden for good in the shared library; what the SDK exports is said by client-sdk/libloyal.map alone.
+$(PROTO_OBJ): PICFLAGS = -fPIC -fvisibility=hidden
+$(SDK_OBJ): PICFLAGS = -fPIC
+$(CLI_OBJ) $(EXAMPLES:$(B)/%=$(B)/obj/%.o): INCLUDES = -Iclient-sdk/include
+$(SUPPORT_OBJ) $(UNITS:$(B)/%=$(B)/obj/%.o) $(BENCHES:$(B)/%=$(B)/obj/%.o): INCLUDES += -Itests -Iclient-sdk/src
+$(UNITS:$(B)/%=$(B)/obj/%.o): | setup-test
+$(GEN:=.h): | setup-build
+$(OBJ): Makefile
+.SECONDARY: $(OBJ) $(GEN:=.c) $(GEN:=.h)
+.DELETE_ON_ERROR:
+
+$(B)/libproto.a: $(PROTO_OBJ)
+$(B)/libserver.a: $(SERVER_OBJ)
+$(B)/libsupport.a: $(SUPPORT_OBJ)
+$(B)/libloyal.a: $(SDK_OBJ) $(PROTO_OBJ)
+$(B)/lib%.a: | setup-build
+	@mkdir -p $(@D) && rm -f $@
+	$(call say,AR)ar rcsD $@ $^
+
+$(B)/loyald: $(MAIN_OBJ) $(B)/libserver.a $(B)/libproto.a
+	$(call say,LINK)$(EXE) $^ $(SERVER_LIBS)
+
+$(B)/libloyal.so.1: $(SDK_OBJ) $(B)/libproto.a client-sdk/libloyal.map
+	$(call say,LINK)$(CC) $(CFLAGS) $(SANFLAGS) -shared -Wl,-soname,libloyal.so.1 -Wl,--no-undefined $(LINK) $(LDFLAGS) \
+	    -Wl,--version-script=client-sdk/libloyal.map -o $@ $(filter-out %.map,$^) $(SDK_LIBS)
+
+$(B)/libloyal.so: $(B)/libloyal.so.1
+	$(call say,LINK)ln -sf libloyal.so.1 $@
+
+$(B)/loyalctl: $(CLI_OBJ) $(B)/libloyal.so
+	$(call say,LINK)$(EXE) $(CLI_OBJ) -L$(B) -lloyal '-Wl,-rpath,$$ORIGIN:$$ORIGIN/../lib' $(CLI_LIBS)
+
+# Tests of the SDK's own files (test_sdk_*) take its objects first, all others the server's.
+TEST_ARCHIVES  = $(SERVER_A) $(LOYAL_A)
+SERVER_A      := $(addprefix $(B)/,libserver.a libproto.a)
+LOYAL_A       := $(if $(SDK_OBJ),$(B)/libloyal.a)
+$(B)/tests/unit/test_sdk_%: TEST_ARCHIVES = $(LOYAL_A) $(SERVER_A)
+$(UNITS): $(B)/%: $(B)/obj/%.o $(B)/libsupport.a $(SERVER_A) $(LOYAL_A) | setup-test
+	@mkdir -p $(@D)
+	$(call say,LINK)$(EXE) $< $(B)/libsupport.a $(TEST_ARCHIVES) $(TEST_LIBS)
+
+$(BENCHES): $(B)/%: $(B)/obj/%.o $(B)/libsupport.a $(LOYAL_A) $(SERVER_A) | setup-test
+	@mkdir -p $(@D)
+	$(call say,LINK)$(EXE) $< $(B)/libsupport.a $(LOYAL_A) $(SERVER_A) $(TEST_LIBS)
+
+$(EXAMPLES): $(B)/%: $(B)/obj/%.o $(B)/libloyal.so
+	@mkdir -p $(@D)
+	$(call say,LINK)$(EXE) $< -L$(B) -lloyal '-Wl,-rpath,$$ORIGIN/../..'
+
+vpath %.scd deploy/man client-sdk/man
+$(B)/man/%: %.scd | setup-build
+	@mkdir -p $(@D)
+	$(call say,MAN)scdoc <$< >$@
+
+-include $(OBJ:.o=.d)
+
+# --- targets ---------------------------------------------------------------------------------------
+.PHONY: install units benches examples test lint format tidy layers complexity demo up down psql crash bench \
+        bench-parity mutants clean help
+
+install: all ## install under DESTDIR and prefix (/usr/local): programs, SDK, man pages, migrations
+	install -d $(addprefix $(DESTDIR),$(bindir) $(sbindir) $(libdir)/pkgconfig $(prefix)/include/loyal)
+	install -m 755 $(B)/loyald $(DESTDIR)$(sbindir)/loyald
+	install -m 755 $(B)/loyalctl $(DESTDIR)$(bindir)/loyalctl
+	install -m 644 $(B)/libloyal.so.1 $(B)/libloyal.a $(DESTDIR)$(libdir)
+	ln -sf libloyal.so.1 $(DESTDIR)$(libdir)/libloyal.so
+	sed -e 's|@prefix@|$(prefix)|gI' -e 's|@libdir@|$(libdir)|gI' -e 's|@includedir@|$(prefix)/include|gI' \
+	    -e 's|@version@|$(VERSION)|gI' client-sdk/libloyal.pc.in >$(DESTDIR)$(libdir)/pkgconfig/libloyal.pc
+	install -m 644 client-sdk/include/loyal/*.h $(DESTDIR)$(prefix)/include/loyal
+	for page in $(MANS); do \
+	    install -D -m 644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/} || exit 1; done
+	install -d $(DESTDIR)$(prefix)/share/loyald && cp -r migrations $(DESTDIR)$(prefix)/share/loyald
+
+units: $(UNITS) ## build the unit tests
+benches: $(BENCHES) ## build the load programs
+examples: $(EXAMPLES) ## build the SDK's examples
+
+test: all units benches examples | setup-run setup-test ## run every suite; tests/run SUITE ... runs some
+	tests/run
+
+lint: layers complexity | setup-build setup-test setup-lint ## formatting, layers, sizes, cppcheck, shellcheck, buf
+	tests/lint/run
+
+format: | setup-lint ## reformat all C files
+	tests/lint/files c | xargs -r clang-format -i
+
+tidy: all | setup-lint ## clang-tidy, slower than lint
+	tests/lint/files c | grep -E '^(server|proto|client-sdk)/.*\.c$$' | \
+	    xargs -r -I FILE -P 2 clang-tidy --quiet FILE -- $(CSTD) $(INCLUDES) $(DEP_CFLAGS)
+
+layers: ## fail when an #include points upward
+	tests/lint/layers
+complexity: | setup-lint ## fail when a function or file is too large
+	tests/lint/complexity
+
+demo: all | setup-run ## the whole story in one run: two merchants, one member, points earned and redeemed
+	deploy/demo
+up: all | setup-run ## start the development stack (PostgreSQL, loyald)
+	deploy/stack up
+down: ## stop it
+	deploy/stack down
+psql: ## a psql on its database
+	deploy/stack psql
+
+crash: all benches | setup-run setup-test ## kill -9 everything in turn, and check the books
+	tests/crash/run
+bench: all benches | setup-run ## measure
+	tests/bench/run
+bench-parity: all benches | setup-run ## compare with one function per transaction
+	tests/bench/parity
+mutants: all | setup-run setup-test ## break the code on purpose: a test must fail each time
+	tests/mutations/run
+
+clean: ## remove what was built (not build/tools)
+	find build -mindepth 1 -maxdepth 1 ! -name tools -exec rm -rf {} + 2>/dev/null || true
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -1,0 +1,137 @@
+/* What every command of loyalctl gets: its options, an answer's way to the screen, and the exit
+ * codes. Owned by main.c, options.c and call.c; each cmd_*.c is called through the table in
+ * commands.c and nothing else. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <loyal/loyal.h>
+
+enum exit_status {
+    EXIT_FINE = 0,
+    EXIT_REFUSED = 1,  /* refused by the network, or something local went wrong: no effect */
+    EXIT_USAGE = 2,    /* nothing was sent */
+    EXIT_FINDINGS = 3, /* `conservation check` found rows that disagree */
+    EXIT_AGAIN = 75,   /* retry or unknown (EX_TEMPFAIL): run it again, with the same --key */
+};
+
+enum option {
+    OPT_NONE,
+    /* connection: from the command line, else the environment, else the profile */
+    OPT_PROFILE,
+    OPT_HOST,
+    OPT_PORT,
+    OPT_SERVER_NAME,
+    OPT_MY_CERTIFICATE,
+    OPT_MY_KEY,
+    OPT_AUTHORITY,
+    OPT_MERCHANT,
+    OPT_DEADLINE,
+    OPT_JSON,
+    OPT_HELP,
+    /* of single commands */
+    OPT_CODE,
+    OPT_NAME,
+    OPT_CURRENCY,
+    OPT_STORE,
+    OPT_CHANNEL,
+    OPT_CERTIFICATE,
+    OPT_RATE,
+    OPT_LIFETIME,
+    OPT_FROM,
+    OPT_CARD,
+    OPT_PHONE,
+    OPT_EMAIL,
+    OPT_REF,
+    OPT_KEY,
+    OPT_TILL,
+    OPT_RECEIPT,
+    OPT_PART,
+    OPT_DATE,
+    OPT_TIME,
+    OPT_AMOUNT,
+    OPT_PAID_IN_POINTS,
+    OPT_LINE,
+    OPT_POINTS,
+    OPT_ORIGINAL,
+    OPT_ORIGINAL_KIND,
+    OPT_WHOLE,
+    OPT_BUCKETS,
+    OPT_NETWORK,
+    OPT_OUT,
+    OPT_CA,
+    OPT_DAYS,
+    OPT_NAMES,
+    OPT_OPERATOR,
+    OPT_DATABASE,
+    OPT_BUNDLES,
+    OPT_CLOCK,
+    OPT_ZONE,
+    OPT_SEED,
+    OPT_ROWS,
+    OPT_COUNT
+};
+
+enum role { ROLE_LOCAL, ROLE_OPERATOR, ROLE_TERMINAL, ROLE_ANY };
+
+enum { IDENTIFIERS_MAX = 8, LINES_MAX = 200, COMMAND_OPTIONS_MAX = 16 };
+
+struct cli {
+    const struct command *command;
+    const char *values[OPT_COUNT]; /* NULL: not given; a flag: "" */
+    const char *argument;          /* the FILE, where the command takes one */
+    struct loyal_identifier identifiers[IDENTIFIERS_MAX];
+    size_t identifier_count;
+    const char *lines[LINES_MAX];
+    size_t line_count;
+    char **owned; /* strings that live as long as this */
+    size_t owned_count;
+};
+
+struct command {
+    const char *noun, *verb; /* verb NULL: the noun alone */
+    const char *argument;    /* its name in the usage; NULL: takes none */
+    const char *summary;     /* one line */
+    enum role role;          /* as whom it connects */
+    int (*run)(struct cli *cli);
+    unsigned char required[COMMAND_OPTIONS_MAX]; /* enum option, ended by OPT_NONE */
+    unsigned char optional[COMMAND_OPTIONS_MAX];
+    const char *details; /* printed below --help; NULL: none */
+};
+
+/* commands.c: ended by a row without noun. */
+extern const struct command COMMANDS[];
+
+/* ---- options.c ---- */
+
+/* Reads what follows the command's words. False: *exit_out says how to leave (help was asked for,
+ * or a mistake was reported). */
+__attribute__((warn_unused_result)) bool cli_parse(struct cli *cli, int argc, char **argv,
+                                                   int *exit_out);
+void cli_close(struct cli *cli);
+/* The option's name as typed, "--card". */
+const char *cli_option_name(enum option option);
+/* Takes over a malloc'ed string until cli_close. */
+const char *cli_own(struct cli *cli, char *text);
+/* One line on stderr; returns EXIT_USAGE or EXIT_REFUSED, to be returned by the command. */
+__attribute__((format(printf, 1, 2))) int cli_usage(const char *format, ...);
+__attribute__((format(printf, 1, 2))) int cli_fail(const char *format, ...);
+
+/* ---- call.c ---- */
+
+/* The client of this command's connection options; NULL when one is missing or unreadable
+ * (reported). */
+struct loyal_client *cli_client(struct cli *cli);
+/* Fills everything of loyal_options but certificate, key and merchant. False: no authority is named
+ * (reported). */
+__attribute__((warn_unused_result)) bool cli_connection(const struct cli *cli,
+                                                        struct loyal_options *options_out);
+/* One call; anything but OK is reported on stderr. Returns an exit status; the answer lives until
+ * the next call. */
+int cli_call(struct loyal_client *client, const struct loyal_request *request,
+             const struct loyal_answer **answer_out);
+/* Reports an answer that is not OK, and gives its exit status. */
+int cli_report(const struct loyal_answer *answer);

@@ -1,0 +1,314 @@
+/* Owns the grammar: every command is one row here, and a row is all that main.c and options.c know
+ * of it. */
+#include "commands.h"
+
+#define OCCASION OPT_TILL, OPT_RECEIPT, OPT_PART, OPT_DATE, OPT_TIME
+#define MEMBER   OPT_CARD, OPT_PHONE, OPT_EMAIL, OPT_REF
+
+#define REPLAY_COLUMNS                                                                         \
+    "FILE is CSV with a header line, plain or .xz, in the order in which it is to be sent:\n"  \
+    "  seq                1, 2, 3 ... ; part of each request's key\n"                          \
+    "  event_time         2014-04-01T09:50:02, local time; never going back from row to row\n" \
+    "  event              purchase or refund\n"                                                \
+    "  member_id          a number; the member's card number is made of it\n"                  \
+    "  merchant_id        the merchant's code\n"                                               \
+    "  outlet_id          the store's code\n"                                                  \
+    "  amount_pence       minor units of GBP, positive, of a refund too\n"                     \
+    "  expense_category   the basket line's category; empty: no line\n"                        \
+    "  ref_seq            of a refund: the seq of its purchase; empty: it names none\n"        \
+    "  txn_id             the receipt's number\n"                                              \
+    "and ref_match, posted_month, late, which are not used. The columns' order does not matter.\n"
+
+static const char REPLAY_DETAILS[] = REPLAY_COLUMNS
+    "\n"
+    "Each merchant is one connection. A member's rows are sent in order, each after the answer to\n"
+    "the one before; different members' rows are in flight together. A member is enrolled before\n"
+    "his first row. Before a purchase of a member whose last answer showed 500 points or more, "
+    "500\n"
+    "are redeemed. One row in 50 is sent twice under the same key, and for one in 200 the socket "
+    "is\n"
+    "shut down after the bytes have left; all answers must agree. A refund without ref_seq must "
+    "be\n"
+    "refused as NO_ORIGINAL. The clock file is set to 23:59:59 of a day while its rows are sent "
+    "and\n"
+    "never goes back: a second replay gets the recorded answers. Any other answer ends the "
+    "replay.\n"
+    "With an operator's certificate in the profile the mean batch size is shown.";
+
+static const char SETUP_DETAILS[] =
+    REPLAY_COLUMNS "\n"
+                   "Adds, as operator, every merchant, store and terminal that FILE names, makes a "
+                   "certificate for\n"
+                   "each terminal under the authority, and sets 1 point a whole pound for 24 "
+                   "months from the first\n"
+                   "day. What is there already stays.";
+
+static const char SIMULATE_DETAILS[] =
+    "Writes FILE: invented purchases of an invented town, with 48 merchants and about 1,279 "
+    "members,\n"
+    "shaped after published figures of a real set: how many merchants a member uses, the share of\n"
+    "refunds, the share of purchases at the five largest merchants. Its first line says that it "
+    "is\n"
+    "simulated. The columns are those of `loyalctl replay`.";
+
+static const char CERT_DETAILS[] =
+    "P-256 keys and SHA-256; private keys are written with mode 0600. The fingerprint printed is "
+    "the\n"
+    "SHA-256 of the certificate, which the network knows the holder by.";
+
+static const char LINE_DETAILS[] =
+    "A basket line is product:category:quantity:amount, such as --line 4006381333931:pens:2:3.98\n"
+    "Without --key a new one is made and shown on stderr before the request is sent: after a "
+    "failure\n"
+    "repeat the command with that key, and the purchase counts once.";
+
+static const char STORE_DETAILS[] =
+    "FILE is CSV with a header line: code, name and, without --merchant, merchant.";
+
+const struct command COMMANDS[] = {
+    {"merchant",
+     "add",
+     NULL,
+     "adds a merchant",
+     ROLE_OPERATOR,
+     cmd_merchant_add,
+     {OPT_CODE, OPT_NAME, OPT_CURRENCY},
+     {OPT_NONE},
+     NULL},
+    {"merchant",
+     "list",
+     NULL,
+     "lists the merchants",
+     ROLE_OPERATOR,
+     cmd_merchant_list,
+     {OPT_NONE},
+     {OPT_NONE},
+     NULL},
+    {"store",
+     "add",
+     NULL,
+     "adds a store of a merchant",
+     ROLE_OPERATOR,
+     cmd_store_add,
+     {OPT_MERCHANT, OPT_CODE},
+     {OPT_NAME},
+     NULL},
+    {"store",
+     "list",
+     NULL,
+     "lists a merchant's stores",
+     ROLE_OPERATOR,
+     cmd_store_list,
+     {OPT_MERCHANT},
+     {OPT_NONE},
+     NULL},
+    {"store",
+     "import",
+     "FILE",
+     "adds the stores of a CSV file",
+     ROLE_OPERATOR,
+     cmd_store_import,
+     {OPT_NONE},
+     {OPT_MERCHANT},
+     STORE_DETAILS},
+    {"terminal",
+     "add",
+     NULL,
+     "admits a terminal by its certificate",
+     ROLE_OPERATOR,
+     cmd_terminal_add,
+     {OPT_MERCHANT, OPT_CODE, OPT_CERTIFICATE},
+     {OPT_STORE, OPT_CHANNEL},
+     NULL},
+    {"terminal",
+     "list",
+     NULL,
+     "lists a merchant's terminals",
+     ROLE_OPERATOR,
+     cmd_terminal_list,
+     {OPT_MERCHANT},
+     {OPT_NONE},
+     NULL},
+    {"rate",
+     "set",
+     NULL,
+     "sets what a merchant's purchases earn",
+     ROLE_OPERATOR,
+     cmd_rate_set,
+     {OPT_MERCHANT, OPT_RATE, OPT_LIFETIME, OPT_FROM},
+     {OPT_NONE},
+     NULL},
+    {"rate",
+     "list",
+     NULL,
+     "lists a merchant's rates",
+     ROLE_OPERATOR,
+     cmd_rate_list,
+     {OPT_MERCHANT},
+     {OPT_NONE},
+     NULL},
+    {"member",
+     "enrol",
+     NULL,
+     "enrols a member by one or more identifiers",
+     ROLE_TERMINAL,
+     cmd_member_enrol,
+     {OPT_STORE},
+     {OPT_CARD, OPT_PHONE, OPT_EMAIL, OPT_KEY},
+     NULL},
+    {"member",
+     "find",
+     NULL,
+     "finds a member's ref by an identifier",
+     ROLE_TERMINAL,
+     cmd_member_find,
+     {OPT_NONE},
+     {OPT_CARD, OPT_PHONE, OPT_EMAIL},
+     NULL},
+    {"member",
+     "balance",
+     NULL,
+     "shows a member's points",
+     ROLE_TERMINAL,
+     cmd_member_balance,
+     {OPT_NONE},
+     {MEMBER},
+     NULL},
+    {"purchase",
+     "earn",
+     NULL,
+     "records a purchase, which earns points",
+     ROLE_TERMINAL,
+     cmd_purchase_earn,
+     {OPT_STORE, OPT_AMOUNT, OPT_CURRENCY},
+     {MEMBER, OPT_PAID_IN_POINTS, OPT_LINE, OCCASION, OPT_KEY},
+     LINE_DETAILS},
+    {"points",
+     "redeem",
+     NULL,
+     "takes points of a member",
+     ROLE_TERMINAL,
+     cmd_points_redeem,
+     {OPT_STORE, OPT_POINTS},
+     {MEMBER, OCCASION, OPT_KEY},
+     NULL},
+    {"points",
+     "reverse",
+     NULL,
+     "takes back a purchase (whole or by amount) or a redemption",
+     ROLE_TERMINAL,
+     cmd_points_reverse,
+     {OPT_STORE},
+     {MEMBER, OPT_ORIGINAL, OPT_ORIGINAL_KIND, OPT_WHOLE, OPT_AMOUNT, OPT_CURRENCY, OCCASION,
+      OPT_KEY},
+     NULL},
+    {"owed",
+     "list",
+     NULL,
+     "lists who owes whom how many points",
+     ROLE_OPERATOR,
+     cmd_owed_list,
+     {OPT_NONE},
+     {OPT_NONE},
+     NULL},
+    {"conservation",
+     "check",
+     NULL,
+     "recomputes every balance and chain",
+     ROLE_OPERATOR,
+     cmd_conservation_check,
+     {OPT_NONE},
+     {OPT_BUCKETS},
+     "Exit status 3 when rows disagree; they are named with their member."},
+    {"status",
+     NULL,
+     NULL,
+     "shows the daemon's state and its workers",
+     ROLE_OPERATOR,
+     cmd_status,
+     {OPT_NONE},
+     {OPT_NONE},
+     NULL},
+    {"ping",
+     NULL,
+     NULL,
+     "asks the daemon for its time",
+     ROLE_ANY,
+     cmd_ping,
+     {OPT_NONE},
+     {OPT_NONE},
+     NULL},
+    {"cert",
+     "authority",
+     NULL,
+     "makes a network's certificate authority",
+     ROLE_LOCAL,
+     cmd_cert_authority,
+     {OPT_NETWORK, OPT_OUT},
+     {OPT_DAYS},
+     CERT_DETAILS},
+    {"cert",
+     "server",
+     NULL,
+     "makes a daemon's certificate",
+     ROLE_LOCAL,
+     cmd_cert_server,
+     {OPT_CA, OPT_NAMES, OPT_OUT},
+     {OPT_DAYS},
+     CERT_DETAILS},
+    {"cert",
+     "terminal",
+     NULL,
+     "makes a terminal's certificate",
+     ROLE_LOCAL,
+     cmd_cert_terminal,
+     {OPT_CA, OPT_MERCHANT, OPT_CODE, OPT_OUT},
+     {OPT_DAYS},
+     CERT_DETAILS},
+    {"cert",
+     "operator",
+     NULL,
+     "makes an operator's certificate",
+     ROLE_LOCAL,
+     cmd_cert_operator,
+     {OPT_CA, OPT_OPERATOR, OPT_OUT},
+     {OPT_DAYS},
+     CERT_DETAILS},
+    {"bootstrap",
+     NULL,
+     NULL,
+     "makes the first operator, as the database's owner",
+     ROLE_LOCAL,
+     cmd_bootstrap,
+     {OPT_OPERATOR, OPT_CERTIFICATE},
+     {OPT_DATABASE},
+     "Connects to PostgreSQL, not to the daemon; whoever runs it may become loyal_owner there."},
+    {"replay",
+     NULL,
+     "FILE",
+     "sends recorded purchases as fast as the answers allow",
+     ROLE_OPERATOR,
+     cmd_replay,
+     {OPT_BUNDLES, OPT_CLOCK},
+     {OPT_ZONE},
+     REPLAY_DETAILS},
+    {"replay",
+     "setup",
+     "FILE",
+     "adds the merchants, stores and terminals that a file needs",
+     ROLE_OPERATOR,
+     cmd_replay_setup,
+     {OPT_CA, OPT_BUNDLES},
+     {OPT_ZONE},
+     SETUP_DETAILS},
+    {"replay",
+     "simulate",
+     "FILE",
+     "writes a file of simulated purchases",
+     ROLE_LOCAL,
+     cmd_replay_simulate,
+     {OPT_NONE},
+     {OPT_SEED, OPT_ROWS},
+     SIMULATE_DETAILS},
+    {.noun = NULL},
+};

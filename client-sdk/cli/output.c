@@ -1,0 +1,250 @@
+/* Owns stdout: tables for people and JSON for programs, from the same cells. Called by the
+ * commands; it decides nothing. */
+#include "output.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+enum cell_kind { CELL_NONE, CELL_TEXT, CELL_NUMBER, CELL_REAL, CELL_FLAG };
+
+struct cell {
+    enum cell_kind kind;
+    char *text; /* as people see it */
+    int64_t number;
+    double real;
+};
+
+struct table {
+    const char *const *columns;
+    size_t column_count;
+    struct cell *cells;
+    size_t count, room;
+};
+
+static void *must(void *memory)
+{
+    if (memory)
+        return memory;
+    fputs("loyalctl: out of memory\n", stderr);
+    exit(1);
+}
+
+struct table *table_create(const char *const *columns)
+{
+    struct table *table = must(calloc(1, sizeof *table));
+
+    table->columns = columns;
+    while (columns[table->column_count])
+        table->column_count++;
+    return table;
+}
+
+void table_destroy(struct table **table)
+{
+    if (!*table)
+        return;
+    for (size_t i = 0; i < (*table)->count; i++)
+        free((*table)->cells[i].text);
+    free((*table)->cells);
+    free(*table);
+    *table = NULL;
+}
+
+static struct cell *cell_add(struct table *table, enum cell_kind kind, const char *text)
+{
+    if (table->count == table->room) {
+        table->room = table->room ? 2 * table->room : 64;
+        table->cells = must(realloc(table->cells, table->room * sizeof *table->cells));
+    }
+    table->cells[table->count] = (struct cell){.kind = kind, .text = must(strdup(text))};
+    return &table->cells[table->count++];
+}
+
+void table_text(struct table *table, const char *text)
+{
+    cell_add(table, CELL_TEXT, text);
+}
+
+void table_number(struct table *table, int64_t number)
+{
+    char text[24];
+
+    snprintf(text, sizeof text, "%" PRId64, number);
+    cell_add(table, CELL_NUMBER, text)->number = number;
+}
+
+void table_real(struct table *table, double number)
+{
+    char text[40];
+
+    snprintf(text, sizeof text, "%.2f", number);
+    cell_add(table, CELL_REAL, text)->real = number;
+}
+
+void table_flag(struct table *table, bool flag)
+{
+    cell_add(table, CELL_FLAG, flag ? "yes" : "no")->number = flag;
+}
+
+void table_none(struct table *table)
+{
+    cell_add(table, CELL_NONE, "");
+}
+
+/* ---- for people ---- */
+
+static int width_of(const char *text)
+{
+    int width = 0;
+
+    for (; *text; text++)
+        width += (*text & 0xc0) != 0x80;
+    return width;
+}
+
+static void print_padded(const char *text, int width, bool right, bool last)
+{
+    int pad = width - width_of(text);
+
+    if (right)
+        printf("%*s%s", pad, "", text);
+    else
+        printf("%s%*s", text, last ? 0 : pad, "");
+    fputs(last ? "\n" : "  ", stdout);
+}
+
+/* snake_case, as people read it. */
+static void column_title(const char *column, char *title_out, size_t size)
+{
+    snprintf(title_out, size, "%s", column);
+    for (char *c = title_out; *c; c++)
+        if (*c == '_')
+            *c = ' ';
+}
+
+static bool is_number(const struct table *table, size_t column)
+{
+    const struct cell *cell = table->count > column ? &table->cells[column] : NULL;
+
+    return cell && (cell->kind == CELL_NUMBER || cell->kind == CELL_REAL);
+}
+
+static void print_rows(const struct table *table)
+{
+    size_t columns = table->column_count;
+    int *width = must(calloc(columns, sizeof *width));
+    char title[64];
+
+    assert(table->count % columns == 0);
+    for (size_t i = 0; i < columns; i++)
+        width[i] = width_of(table->columns[i]);
+    for (size_t i = 0; i < table->count; i++)
+        if (width_of(table->cells[i].text) > width[i % columns])
+            width[i % columns] = width_of(table->cells[i].text);
+    for (size_t i = 0; i < columns; i++) {
+        column_title(table->columns[i], title, sizeof title);
+        print_padded(title, width[i], is_number(table, i), i + 1 == columns);
+    }
+    for (size_t i = 0; i < table->count; i++)
+        print_padded(table->cells[i].text, width[i % columns], is_number(table, i % columns),
+                     (i + 1) % columns == 0);
+    free(width);
+}
+
+static void print_object(const struct table *table)
+{
+    char title[64];
+    int width = 0;
+
+    assert(table->count == table->column_count);
+    for (size_t i = 0; i < table->count; i++)
+        if (width_of(table->columns[i]) > width)
+            width = width_of(table->columns[i]);
+    for (size_t i = 0; i < table->count; i++) {
+        column_title(table->columns[i], title, sizeof title);
+        print_padded(title, width, false, false);
+        print_padded(table->cells[i].text, 0, false, true);
+    }
+}
+
+/* ---- for programs ---- */
+
+static json_t *cell_json(const struct cell *cell)
+{
+    switch (cell->kind) {
+    case CELL_NUMBER: return json_integer(cell->number);
+    case CELL_REAL: return json_real(cell->real);
+    case CELL_FLAG: return json_boolean(cell->number);
+    case CELL_TEXT: return json_string(cell->text);
+    default: return json_null();
+    }
+}
+
+static json_t *row_json(const struct table *table, size_t first)
+{
+    json_t *object = must(json_object());
+
+    for (size_t i = 0; i < table->column_count; i++)
+        if (json_object_set_new(object, table->columns[i], cell_json(&table->cells[first + i])) < 0)
+            must(NULL);
+    return object;
+}
+
+static json_t *section_json(const struct section *section)
+{
+    const struct table *table = section->table;
+    json_t *array;
+
+    if (section->single)
+        return row_json(table, 0);
+    array = must(json_array());
+    for (size_t i = 0; i < table->count; i += table->column_count)
+        if (json_array_append_new(array, row_json(table, i)) < 0)
+            must(NULL);
+    return array;
+}
+
+static void print_json(const struct section *sections, size_t count)
+{
+    json_t *document = count == 1 ? section_json(sections) : must(json_object());
+
+    for (size_t i = 0; count > 1 && i < count; i++)
+        if (json_object_set_new(document, sections[i].name, section_json(&sections[i])) < 0)
+            must(NULL);
+    json_dumpf(document, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    putchar('\n');
+    json_decref(document);
+}
+
+void output_print(bool json, struct section *sections, size_t count)
+{
+    char title[64];
+
+    if (json)
+        print_json(sections, count);
+    for (size_t i = 0; i < count; i++) {
+        if (!json && count > 1) {
+            column_title(sections[i].name, title, sizeof title);
+            printf("%s%s\n", i > 0 ? "\n" : "", title);
+        }
+        if (!json)
+            (sections[i].single ? print_object : print_rows)(sections[i].table);
+        table_destroy(&sections[i].table);
+    }
+    fflush(stdout);
+}
+
+void output_rows(bool json, struct table *table)
+{
+    output_print(json, &(struct section){.table = table}, 1);
+}
+
+void output_object(bool json, struct table *table)
+{
+    output_print(json, &(struct section){.table = table, .single = true}, 1);
+}

@@ -1,0 +1,7 @@
+-- Revert loyal:journal
+begin;
+
+drop table loyal.refusal, loyal.basket_line, loyal.entry;
+update loyal.schema_version set version = 'members';
+
+commit;

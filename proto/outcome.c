@@ -1,0 +1,116 @@
+/* Owns the table of results; see outcome.h. Called by server, SDK and tests. A row's place is its
+ * precedence: where several results would apply, the first one listed is answered.
+ */
+#include "outcome.h"
+
+#include <string.h>
+
+#define LENGTH(array) (sizeof(array) / sizeof(array)[0])
+#define ROW(name, kind, recorded, closes, text)                               \
+    {                                                                         \
+        OUTCOME_CODE(name), OUTCOME_KIND(kind), recorded, closes, #name, text \
+    }
+#define RECORDED     true
+#define NOT_RECORDED false
+#define CLOSES       true
+#define STAYS        false
+
+static const struct outcome OUTCOMES[] = {
+    ROW(OK, OK, NOT_RECORDED, STAYS, "Done."),
+    ROW(MALFORMED, REFUSED, NOT_RECORDED, CLOSES,
+        "The frame or its protobuf cannot be read. Correct the client's encoder and connect anew."),
+    ROW(INVALID_FIELD, REFUSED, NOT_RECORDED, STAYS,
+        "A field is missing, out of its range or of no use here. Correct the field named."),
+    ROW(UNSUPPORTED_VERSION, REFUSED, NOT_RECORDED, STAYS,
+        "The server speaks none of the client's protocol versions. Upgrade the older side."),
+    ROW(NOT_IDENTIFIED, REFUSED, NOT_RECORDED, CLOSES,
+        "The certificate is not, or no longer, one of this network. Have the operator register "
+        "it."),
+    ROW(WRONG_MERCHANT, REFUSED, NOT_RECORDED, CLOSES,
+        "Hello names another merchant than the certificate. Correct the client's configuration."),
+    ROW(UNEXPECTED_MESSAGE, REFUSED, NOT_RECORDED, STAYS,
+        "The session does not take this message now. Send Hello first, and once."),
+    ROW(NOT_ALLOWED, REFUSED, NOT_RECORDED, STAYS,
+        "This role may not send this message. Use a certificate of the right role."),
+    ROW(OVERLOADED, RETRY, NOT_RECORDED, STAYS,
+        "A queue is full or a limit is reached. Ask again after the delay given."),
+    ROW(NOT_READY, RETRY, NOT_RECORDED, STAYS,
+        "The daemon has no usable database at the moment. Ask again after the delay given."),
+    ROW(DEADLINE_EXCEEDED, RETRY, NOT_RECORDED, STAYS,
+        "The deadline passed before the request reached the database. Ask again with more time."),
+    ROW(TRANSIENT, RETRY, NOT_RECORDED, STAYS,
+        "The database rolled the request back for a passing reason. Ask again after the delay."),
+    ROW(OUTCOME_UNKNOWN, UNKNOWN, NOT_RECORDED, STAYS,
+        "The database was lost while committing. Ask again under the same key to learn the "
+        "answer."),
+    ROW(INTERNAL, REFUSED, NOT_RECORDED, STAYS,
+        "A fault inside the daemon stops this request; it had no effect. Tell the operator."),
+    ROW(UNKNOWN_MEMBER, REFUSED, NOT_RECORDED, STAYS,
+        "No member has this identifier, or the ref was not issued to this merchant. Enrol him."),
+    ROW(KEY_REUSED, REFUSED, NOT_RECORDED, STAYS,
+        "The key belongs to another request. Make a new key for each new request."),
+    ROW(KEY_IN_FUTURE, REFUSED, NOT_RECORDED, STAYS,
+        "The key's time is ahead of the server's. Make keys in the time that Hello tells."),
+    ROW(TOO_OLD, REFUSED, NOT_RECORDED, STAYS,
+        "The key is unknown and older than the window. Check the member's entries by hand."),
+    ROW(REVERSED_BEFORE, REFUSED, RECORDED, STAYS,
+        "A reversal of this request came first, so it has no effect. Nothing is left to do."),
+    ROW(ALREADY_ENROLLED, REFUSED, NOT_RECORDED, STAYS,
+        "An identifier belongs to a member already. Use the ref in the answer."),
+    ROW(UNKNOWN_STORE, REFUSED, NOT_RECORDED, STAYS,
+        "The merchant has no such store, or not for this terminal. Have the operator add it."),
+    ROW(WRONG_CURRENCY, REFUSED, NOT_RECORDED, STAYS,
+        "The purchase is not in the merchant's currency. Send amounts in the one that Hello "
+        "tells."),
+    ROW(DUPLICATE_RECEIPT, REFUSED, RECORDED, STAYS,
+        "The receipt is recorded under another key. Take the original's result from the answer."),
+    ROW(NO_ORIGINAL, REFUSED, RECORDED, STAYS,
+        "The reversal names no original of this merchant and kind. Check key, member and kind."),
+    ROW(ALREADY_REVERSED, REFUSED, RECORDED, STAYS,
+        "Nothing of the original is left to reverse. Take the reversal as done."),
+    ROW(EXCEEDS_ORIGINAL, REFUSED, RECORDED, STAYS,
+        "More would be reversed than is left of the original. Reverse less, or the whole."),
+    ROW(NOT_ENOUGH_POINTS, REFUSED, RECORDED, STAYS,
+        "The member has fewer points than asked for. Redeem at most what is available."),
+    ROW(BALANCE_LIMIT, REFUSED, RECORDED, STAYS,
+        "A sum of points would leave the range of 64 bits. Tell the operator."),
+    ROW(UNKNOWN_MERCHANT, REFUSED, NOT_RECORDED, STAYS,
+        "The network has no such merchant. Check the code, or add the merchant first."),
+    ROW(ALREADY_EXISTS, REFUSED, NOT_RECORDED, STAYS,
+        "The name is taken by an object with other properties. Choose another, or list it first."),
+};
+
+const struct outcome *outcome_of(Loyal__V1__ResultCode code)
+{
+    for (size_t i = 0; i < LENGTH(OUTCOMES); i++) {
+        if (OUTCOMES[i].code == code)
+            return &OUTCOMES[i];
+    }
+    return NULL;
+}
+
+const struct outcome *outcome_by_name(const char *name)
+{
+    for (size_t i = 0; i < LENGTH(OUTCOMES); i++) {
+        if (strcmp(OUTCOMES[i].name, name) == 0)
+            return &OUTCOMES[i];
+    }
+    return NULL;
+}
+
+const struct outcome *outcome_all(size_t *n_out)
+{
+    *n_out = LENGTH(OUTCOMES);
+    return OUTCOMES;
+}
+
+const char *outcome_kind_name(Loyal__V1__OutcomeKind kind)
+{
+    switch (kind) {
+    case OUTCOME_KIND(OK): return "OK";
+    case OUTCOME_KIND(REFUSED): return "REFUSED";
+    case OUTCOME_KIND(RETRY): return "RETRY";
+    case OUTCOME_KIND(UNKNOWN): return "UNKNOWN";
+    default: return NULL;
+    }
+}

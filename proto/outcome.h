@@ -1,0 +1,36 @@
+/* The results: what each result code means, in one table in order of precedence (R36, R33).
+ *
+ * Called by the server where it answers, by the SDK where it reads answers, and by the test that
+ * holds PROTOCOL.md against it. Constant data only.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "loyal/v1/result.pb-c.h"
+
+/* Short names for the generated constants: OUTCOME_CODE(NOT_ENOUGH_POINTS), OUTCOME_KIND(RETRY). */
+#define OUTCOME_CODE(name) LOYAL__V1__RESULT_CODE__RESULT_CODE_##name
+#define OUTCOME_KIND(name) LOYAL__V1__OUTCOME_KIND__OUTCOME_KIND_##name
+
+struct outcome {
+    Loyal__V1__ResultCode code;
+    Loyal__V1__OutcomeKind kind;
+    bool recorded;    /* a refusal kept under its key: each repeat gets the same answer (R33) */
+    bool closes;      /* the server closes the connection after this answer */
+    const char *name; /* "NOT_ENOUGH_POINTS" */
+    const char *text; /* the cause and the remedy, English, at most 300 bytes */
+};
+
+/* The row of a code; NULL for a code that this build does not know, and for UNSPECIFIED. */
+const struct outcome *outcome_of(Loyal__V1__ResultCode code);
+
+/* The row of a name such as "NOT_ENOUGH_POINTS", or NULL. */
+const struct outcome *outcome_by_name(const char *name);
+
+/* All rows, the first in precedence first; the count goes to *n_out. */
+const struct outcome *outcome_all(size_t *n_out);
+
+/* "OK", "REFUSED", "RETRY", "UNKNOWN"; NULL for any other value. */
+const char *outcome_kind_name(Loyal__V1__OutcomeKind kind);

@@ -1,0 +1,296 @@
+/* Owns the processes. Called by main after everything is bound and privileges are dropped. Touches
+ * neither clients nor the database: a master that does little does not die. */
+#include "admin/master.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "admin/http.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#define TICK_US        100000
+#define STEADY_US      5000000 /* who lives that long starts again at once */
+#define BACK_OFF_US    100000
+#define BACK_OFF_MAX   5000000
+#define KILL_MARGIN_US 2000000 /* beyond the workers' own drain limit */
+#define MAINTENANCE    (-1)
+#define SIGNALS        4
+
+struct child {
+    int slot;  /* MAINTENANCE for the other kind */
+    pid_t pid; /* 0: none */
+    int64_t started_us;
+    int64_t start_again_us; /* 0: it runs */
+    int64_t back_off_us;
+};
+
+struct master {
+    struct master_options options;
+    struct event_base *base;
+    struct admin_http *http;
+    struct event *signals[SIGNALS];
+    struct event *tick;
+    struct child *children;
+    int child_count;
+    bool is_ready_told;
+    int64_t kill_at_us; /* 0: not ending */
+    bool is_child;
+    int child_status;
+};
+
+static const int SIGNAL_NUMBERS[SIGNALS] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
+
+/* ---- children ---- */
+
+/* In the child: nothing of the master's loop stays, and no signal of it. */
+static void leave_master(struct master *master, pid_t master_pid, const sigset_t *before)
+{
+    struct sigaction fallback = {.sa_handler = SIG_DFL};
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != master_pid)
+        _exit(1); /* it died in between */
+    for (int i = 0; i < SIGNALS; i++) { /* before event_reinit, which would add them once more */
+        event_free(master->signals[i]);
+        master->signals[i] = NULL;
+        sigaction(SIGNAL_NUMBERS[i], &fallback, NULL);
+    }
+    event_reinit(master->base);
+    admin_http_destroy(&master->http);
+    event_base_loopbreak(master->base);
+    sigprocmask(SIG_SETMASK, before, NULL);
+    unsetenv("NOTIFY_SOCKET"); /* only the master speaks to systemd */
+}
+
+static void run_child(struct master *master, const struct child *child)
+{
+    const struct master_options *options = &master->options;
+    char name[20] = "maintenance";
+    if (child->slot != MAINTENANCE)
+        snprintf(name, sizeof name, "worker%d", child->slot);
+    log_init(name, (enum log_level)options->config->log_level);
+    prctl(PR_SET_NAME, name);
+    master->is_child = true;
+    master->child_status = child->slot == MAINTENANCE
+                               ? options->maintenance_main(options->ctx)
+                               : options->worker_main(options->ctx, child->slot);
+}
+
+static void start_child(struct master *master, struct child *child)
+{
+    sigset_t all, before;
+    pid_t master_pid = getpid();
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before);
+    pid_t pid = fork();
+    if (pid == 0) {
+        leave_master(master, master_pid, &before);
+        run_child(master, child);
+        return;
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    child->started_us = clock_monotonic_us();
+    if (pid < 0) {
+        log_error("fork_failed", "error=\"%s\"", strerror(errno));
+        child->start_again_us = child->started_us + BACK_OFF_MAX;
+        return;
+    }
+    child->pid = pid;
+    child->start_again_us = 0;
+}
+
+static struct child *child_of(struct master *master, pid_t pid)
+{
+    for (int i = 0; i < master->child_count; i++) {
+        if (master->children[i].pid == pid)
+            return &master->children[i];
+    }
+    return NULL;
+}
+
+static void bury(struct master *master, struct child *child, int status)
+{
+    int64_t now_us = clock_monotonic_us();
+    bool is_steady = now_us - child->started_us >= STEADY_US;
+    child->back_off_us = is_steady                               ? 0
+                         : child->back_off_us == 0               ? BACK_OFF_US
+                         : child->back_off_us * 2 < BACK_OFF_MAX ? child->back_off_us * 2
+                                                                 : BACK_OFF_MAX;
+    child->start_again_us = now_us + child->back_off_us;
+    if (child->slot != MAINTENANCE)
+        shared_page_clear_worker(master->options.page, child->slot);
+    if (!master->kill_at_us)
+        log_warning("child_died", "pid=%d slot=%d status=%d signal=%d start_again_ms=%lld",
+                    (int)child->pid, child->slot, WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+                    WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+                    (long long)child->back_off_us / 1000);
+    child->pid = 0;
+}
+
+static int living(const struct master *master)
+{
+    int count = 0;
+    for (int i = 0; i < master->child_count; i++)
+        count += master->children[i].pid != 0;
+    return count;
+}
+
+static void signal_children(struct master *master, int number, bool workers_only)
+{
+    for (int i = 0; i < master->child_count; i++) {
+        const struct child *child = &master->children[i];
+        if (child->pid && (child->slot != MAINTENANCE || !workers_only))
+            kill(child->pid, number);
+    }
+}
+
+/* ---- events ---- */
+
+static void start_due(struct master *master)
+{
+    int64_t now_us = clock_monotonic_us();
+    for (int i = 0; i < master->child_count && !master->kill_at_us; i++) {
+        struct child *child = &master->children[i];
+        if (!child->pid && child->start_again_us <= now_us)
+            start_child(master, child);
+        if (master->is_child)
+            return;
+    }
+}
+
+static void on_child_signal(struct master *master)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        struct child *child = child_of(master, pid);
+        if (child)
+            bury(master, child, status);
+    }
+    if (master->kill_at_us && living(master) == 0)
+        event_base_loopbreak(master->base);
+    else
+        start_due(master);
+}
+
+static void end(struct master *master)
+{
+    int64_t drain_us = (int64_t)master->options.config->drain_timeout_s * 1000000;
+    if (master->kill_at_us)
+        return;
+    log_info("ending", "children=%d", living(master));
+    sd_notify(0, "STOPPING=1");
+    master->kill_at_us = clock_monotonic_us() + drain_us + KILL_MARGIN_US;
+    signal_children(master, SIGTERM, false);
+    if (living(master) == 0)
+        event_base_loopbreak(master->base);
+}
+
+static void on_signal(evutil_socket_t number, short what, void *ctx)
+{
+    struct master *master = ctx;
+    (void)what;
+    switch (number) {
+    case SIGCHLD: on_child_signal(master); break;
+    case SIGHUP:
+        if (!master->kill_at_us && master->options.reload(master->options.ctx))
+            signal_children(master, SIGHUP, true);
+        break;
+    default: end(master); break;
+    }
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+    struct master *master = ctx;
+    (void)fd, (void)what;
+    if (!master->is_ready_told && shared_page_is_ready(master->options.page)) {
+        master->is_ready_told = true;
+        sd_notify(0, "READY=1");
+        log_info("ready", "workers=%d", master->options.page->slot_count);
+    }
+    if (master->kill_at_us && clock_monotonic_us() >= master->kill_at_us)
+        signal_children(master, SIGKILL, false);
+    start_due(master);
+}
+
+/* ---- life ---- */
+
+static bool add_children(struct master *master)
+{
+    int workers = master->options.page->slot_count;
+    master->child_count = workers + (master->options.maintenance_main ? 1 : 0);
+    master->children = calloc((size_t)master->child_count, sizeof *master->children);
+    for (int i = 0; master->children && i < master->child_count; i++)
+        master->children[i].slot = i < workers ? i : MAINTENANCE;
+    return master->children != NULL;
+}
+
+static bool add_events(struct master *master)
+{
+    static const struct timeval tick = {.tv_usec = TICK_US};
+    for (int i = 0; i < SIGNALS; i++) {
+        master->signals[i] = evsignal_new(master->base, SIGNAL_NUMBERS[i], on_signal, master);
+        if (!master->signals[i] || event_add(master->signals[i], NULL) != 0)
+            return false;
+    }
+    master->tick = event_new(master->base, -1, EV_PERSIST, on_tick, master);
+    return master->tick && event_add(master->tick, &tick) == 0;
+}
+
+struct master *master_create(const struct master_options *options, struct err *err)
+{
+    struct master *master = calloc(1, sizeof *master);
+    if (!master) {
+        err_set(err, "no memory");
+        return NULL;
+    }
+    master->options = *options;
+    master->base = event_base_new();
+    const char *address = options->config->admin_listen;
+    if (!master->base || !add_children(master) || !add_events(master))
+        err_set(err, "no memory for the event loop");
+    else if (*address == '\0' ||
+             (master->http = admin_http_create(master->base, address, options->page, err)))
+        return master;
+    master_destroy(&master);
+    return NULL;
+}
+
+void master_destroy(struct master **at)
+{
+    struct master *master = *at;
+    if (!master)
+        return;
+    admin_http_destroy(&master->http);
+    for (int i = 0; i < SIGNALS; i++) {
+        if (master->signals[i])
+            event_free(master->signals[i]);
+    }
+    if (master->tick)
+        event_free(master->tick);
+    if (master->base)
+        event_base_free(master->base);
+    free(master->children);
+    free(master);
+    *at = NULL;
+}
+
+int master_run(struct master *master, bool *is_child_out)
+{
+    start_due(master);
+    if (!master->is_child)
+        event_base_dispatch(master->base);
+    *is_child_out = master->is_child;
+    if (master->is_child)
+        return master->child_status;
+    log_info("ended", "pid=%d", (int)getpid());
+    return 0;
+}

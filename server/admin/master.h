@@ -1,0 +1,27 @@
+/* The master process: forks workers and maintenance, starts again what dies, passes signals on,
+ * serves the admin port. What the children do is given by main. */
+#pragma once
+
+#include "config/config.h"
+#include "net/shared_page.h"
+
+struct master;
+
+struct master_options {
+    const struct config *config; /* of the start */
+    struct shared_page *page;    /* a slot for each worker */
+    /* In the child, which exits with the value returned. */
+    int (*worker_main)(void *ctx, int slot);
+    int (*maintenance_main)(void *ctx); /* NULL: none */
+    /* SIGHUP: true when the workers are to reload as well; logs why not itself. */
+    bool (*reload)(void *ctx);
+    void *ctx;
+};
+
+/* Binds the admin port. */
+struct master *master_create(const struct master_options *options, struct err *err);
+void master_destroy(struct master **master);
+
+/* Forks and serves until SIGTERM or SIGINT and the last child's end. In a child it returns as well:
+ * with is_child_out set and the child's exit status. */
+int master_run(struct master *master, bool *is_child_out);

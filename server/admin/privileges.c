@@ -1,0 +1,77 @@
+/* See privileges.h. Called by main alone, before the first fork. */
+#include "admin/privileges.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+bool privileges_drop(const char *user, struct err *err)
+{
+    if (*user == '\0')
+        return true;
+    errno = 0;
+    const struct passwd *entry = getpwnam(user);
+    if (!entry)
+        return err_set_errno(err, errno, "option 'user': there is no user %s: make him first",
+                             user);
+    if (geteuid() == entry->pw_uid)
+        return true;
+    if (geteuid() != 0)
+        return err_set(err, "option 'user': only root can become %s: start as root or remove it",
+                       user);
+    if (initgroups(user, entry->pw_gid) != 0 || setgid(entry->pw_gid) != 0 ||
+        setuid(entry->pw_uid) != 0)
+        return err_set_errno(err, errno, "cannot become user %s", user);
+    return true;
+}
+
+void privileges_raise_files(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static long pid_in(const char *path)
+{
+    char text[24] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    ssize_t size = read(fd, text, sizeof text - 1);
+    close(fd);
+    return size > 0 ? strtol(text, NULL, 10) : 0;
+}
+
+bool pid_file_write(const char *path, struct err *err)
+{
+    char text[24];
+    if (*path == '\0')
+        return true;
+    long other = pid_in(path);
+    if (other > 0 && other != getpid() && kill((pid_t)other, 0) == 0)
+        return err_set(err, "%s: process %ld is running: stop it, or remove the file", path, other);
+    int size = snprintf(text, sizeof text, "%d\n", (int)getpid());
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    bool done = fd >= 0 && write(fd, text, (size_t)size) == size;
+    int code = errno;
+    if (fd >= 0)
+        close(fd);
+    return done || err_set_errno(err, code, "%s: pid_file cannot be written", path);
+}
+
+void pid_file_remove(const char *path)
+{
+    if (*path && pid_in(path) == getpid() && unlink(path) != 0)
+        log_debug("pid_file_stays", "error=\"%s\"", strerror(errno));
+}

@@ -1,0 +1,14 @@
+/* What a process may do: identity, number of files, its pid file. Called by main at start. */
+#pragma once
+
+#include "base/err.h"
+
+/* Started as root: becomes that user with his groups, for good. "": nothing. */
+bool privileges_drop(const char *user, struct err *err) must_check;
+
+/* As many files as the system allows. */
+void privileges_raise_files(void);
+
+/* Writes the process id; refuses a file whose process still lives. "": nothing. */
+bool pid_file_write(const char *path, struct err *err) must_check;
+void pid_file_remove(const char *path);

@@ -1,0 +1,68 @@
+/* The configuration: one file, one typed table of options (options.c), one immutable struct. Read
+ * by main, lent to everyone else, replaced whole on reload; nobody changes a field. */
+#pragma once
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/log.h"
+
+#define CONFIG_LISTEN_MAX 16
+
+enum config_environment { CONFIG_PRODUCTION, CONFIG_DEVELOPMENT };
+
+struct config_list {
+    char **items;
+    size_t count;
+};
+
+struct config {
+    char *network;
+    int environment; /* enum config_environment */
+    char *time_zone;
+    char *country_code; /* digits, or "": national phone numbers are refused */
+    char *clock;        /* as domain_clock_create takes it */
+    struct config_list listen;
+    char *admin_listen; /* "": no admin port */
+    char *certificate_file;
+    char *key_file;
+    char *authority_file;
+    char *keyring_file;
+    char *postgres;
+    char *postgres_maintenance; /* "": this daemon runs no maintenance */
+    int workers;                /* as configured; 0: one per core */
+    int lanes;
+    int batch_max;
+    int queue_max;
+    int connections_max;
+    int in_flight_max;
+    int idle_timeout_s;
+    int handshake_timeout_s;
+    int drain_timeout_s;
+    int deadline_ms_max;
+    int lock_timeout_ms;
+    int statement_timeout_ms;
+    int partitions_ahead; /* quarters */
+    int log_level;        /* enum log_level */
+    char *pid_file;       /* "": none */
+    char *user;           /* "": stays who it is */
+};
+
+/* NULL and *err: file, line, option, cause, remedy. Looks at the text only: the files it names, the
+ * time zone and the addresses are tried by who uses them. */
+struct config *config_create(const char *path, struct err *err);
+void config_destroy(struct config **config);
+
+/* What a reload puts into force: the file read anew, with the old values of all options that need a
+ * restart. Their names, if they differ, go to waiting_out separated by commas. */
+struct config *config_create_reloaded(const char *path, const struct config *old,
+                                      char waiting_out[400], struct err *err);
+
+/* Splits "host:port" or "[address]:port" with a port of 1..65535. */
+bool config_split_address(const char *text, char host_out[256], char port_out[6]) must_check;
+
+/* For --dump-config-options: a line an option, tabs between name, type, default, range, reload and
+ * meaning. For --limits: the options that are limits, with default and range. */
+void config_print_options(FILE *out);
+void config_print_limits(FILE *out);

@@ -1,0 +1,131 @@
+/* Owns an engine: its life, its bounds, and the way of a posting from submission to answer. */
+#include "engine/engine.h"
+
+#include <stdlib.h>
+
+#include "engine/engine_private.h"
+
+struct engine *engine_create(struct event_base *base, const struct domain_clock *clock,
+                             const struct engine_options *options, struct err *err)
+{
+    struct engine *engine = calloc(1, sizeof *engine);
+    if (!engine) {
+        err_set(err, "out of memory");
+        return NULL;
+    }
+    engine->base = base;
+    engine->clock = clock;
+    engine->options = *options;
+    if (options->lanes < 1 || options->lanes > ENGINE_LANES_MAX) {
+        err_set(err, "lanes: %d is not in 1..%d", options->lanes, ENGINE_LANES_MAX);
+        free(engine);
+        return NULL;
+    }
+    bool is_made = reader_create(engine) && office_create(engine);
+    for (int i = 0; is_made && i < options->lanes; i++)
+        is_made = lane_create(&engine->lanes[i], engine);
+    if (!is_made) {
+        err_set(err, "out of memory for the engine's events");
+        engine_destroy(&engine);
+    }
+    return engine;
+}
+
+void engine_destroy(struct engine **engine_in)
+{
+    struct engine *engine = *engine_in;
+    if (!engine)
+        return;
+    *engine_in = NULL;
+    engine->is_closing = true;
+    for (int i = 0; i < engine->options.lanes; i++)
+        lane_destroy(&engine->lanes[i]);
+    reader_destroy(engine);
+    office_destroy(engine);
+    reference_release(&engine->reference);
+    free(engine);
+}
+
+const char *engine_unready_reason(const struct engine *engine)
+{
+    for (int i = 0; i < engine->options.lanes; i++)
+        if (!pg_ready(engine->lanes[i].pg))
+            return pg_reason(engine->lanes[i].pg);
+    if (!pg_ready(engine->reader))
+        return pg_reason(engine->reader);
+    if (!pg_ready(engine->office))
+        return pg_reason(engine->office);
+    return engine->reference ? "" : "the reference tables are not loaded yet";
+}
+
+bool engine_ready(const struct engine *engine)
+{
+    return !*engine_unready_reason(engine);
+}
+
+void engine_publish(struct engine *engine)
+{
+    bool is_whole = engine->lanes[engine->options.lanes - 1].pg && engine->reader && engine->office;
+    engine->options.stats->ready = is_whole && engine_ready(engine);
+}
+
+size_t engine_pending(const struct engine *engine)
+{
+    return (size_t)engine->pending;
+}
+
+struct reference *engine_reference(const struct engine *engine)
+{
+    return engine->reference;
+}
+
+void engine_set_lease_epoch(struct engine *engine, int64_t epoch)
+{
+    engine->lease_epoch = epoch;
+}
+
+void posting_answer(struct engine *engine, struct posting *posting, int code)
+{
+    bool is_of_ledger = code == RESULT_OK || code > ENGINE_INTERNAL;
+    struct worker_stats *stats = engine->options.stats;
+    if (code == ENGINE_OUTCOME_UNKNOWN)
+        stats->unknown++;
+    else if (code >= ENGINE_OVERLOADED && code <= ENGINE_TRANSIENT)
+        stats->retried++;
+    else if (code != RESULT_OK)
+        stats->refused++;
+    engine->pending--;
+    posting->done(posting, code, is_of_ledger ? posting->decision : NULL);
+}
+
+void engine_route(struct engine *engine, struct posting *posting)
+{
+    lane_push(&engine->lanes[bucket_of(posting->member_id) % engine->options.lanes], posting);
+}
+
+static void on_overloaded(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd, (void)what;
+    struct posting *posting = ctx;
+    posting->done(posting, ENGINE_OVERLOADED, NULL);
+}
+
+void engine_post(struct engine *engine, struct posting *posting)
+{
+    static const struct timeval now = {0, 0};
+    posting->next = NULL;
+    posting->decision = NULL;
+    posting->attempts = 0;
+    posting->batch_max = 0;
+    posting->wants_state = posting->request.kind != ENTRY_EARN && posting->request.kind != ENTRY_ENROL;
+    if (engine->pending >= engine->options.queue_max) {
+        engine->options.stats->retried++;
+        event_base_once(engine->base, -1, EV_TIMEOUT, on_overloaded, posting, &now);
+        return;
+    }
+    engine->pending++;
+    if (posting->by_identifier)
+        reader_resolve(engine, posting);
+    else
+        engine_route(engine, posting);
+}

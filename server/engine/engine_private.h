@@ -1,0 +1,97 @@
+/* What the files of engine/ share: the engine, its lanes and its reader. Others see engine.h. */
+#pragma once
+
+#include "engine/batch.h"
+#include "engine/engine.h"
+
+#define ENGINE_LANES_MAX 16
+
+enum lane_state {
+    LANE_IDLE,
+    LANE_READING, /* S1, S2 are sent */
+    LANE_WRITING, /* COMMIT is sent: a lost connection leaves the outcome unknown */
+    LANE_UNDOING, /* ROLLBACK is sent */
+};
+
+/* Why a batch did not commit, the graver the later. */
+enum lane_failure {
+    LANE_GOOD,
+    LANE_STALE,  /* decided on an old snapshot of the reference tables */
+    LANE_REPEAT, /* serialisation, deadlock, guard */
+    LANE_POISON, /* one of its postings cannot be carried out */
+    LANE_RETRY,  /* the database cannot at the moment */
+    LANE_LOST,   /* the connection */
+};
+
+/* One posting connection and the queue of the members that are its own. */
+struct lane {
+    struct engine *engine;
+    struct pg *pg;
+    enum lane_state state;
+    struct posting_list queue;
+    struct batch batch;
+    struct params params;
+    struct event *start; /* fires once the turn's postings are gathered */
+    enum lane_failure failure;
+    bool is_committed; /* the COMMIT's own result was good */
+    bool waits_for_reference;
+    enum statement_id asked[BATCH_READS_MAX]; /* whose rows are due, in order */
+    int asked_count, asked_taken;
+};
+
+struct waiter {
+    void (*done)(void *ctx);
+    void *ctx;
+    struct waiter *next;
+};
+
+struct lookup_list {
+    struct lookup *first, **end;
+    int count;
+};
+
+struct engine {
+    struct event_base *base;
+    const struct domain_clock *clock;
+    struct engine_options options;
+    struct reference *reference;
+    struct lane lanes[ENGINE_LANES_MAX];
+    int pending; /* postings and lookups not yet answered */
+    int64_t lease_epoch;
+    bool is_closing;
+    /* the reader: S0, lookups, the reference tables */
+    struct pg *reader;
+    struct params params;
+    struct event *resolve, *look, *poll;
+    struct posting_list unresolved, resolving;
+    struct lookup_list lookups, looking;
+    bool is_polling;
+    struct waiter *waiters, *waiters_due;
+    /* operators' statements */
+    struct pg *office;
+    struct event *refuse;
+    struct query *queries, **queries_end; /* refused at the end of the turn */
+};
+
+/* lane.c */
+bool lane_create(struct lane *lane, struct engine *engine);
+void lane_destroy(struct lane *lane);
+void lane_push(struct lane *lane, struct posting *posting);
+/* Starts a batch at the end of this turn, if it is idle and has work. */
+void lane_wake(struct lane *lane);
+
+/* reader.c */
+bool reader_create(struct engine *engine);
+void reader_destroy(struct engine *engine);
+void reader_resolve(struct engine *engine, struct posting *posting);
+void reader_poll(struct engine *engine);
+
+/* office.c */
+bool office_create(struct engine *engine);
+void office_destroy(struct engine *engine);
+
+/* engine.c: answers, and counts. */
+void posting_answer(struct engine *engine, struct posting *posting, int code);
+void engine_publish(struct engine *engine); /* readiness, to the shared page */
+/* The lane of a resolved posting. */
+void engine_route(struct engine *engine, struct posting *posting);

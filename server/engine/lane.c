@@ -1,0 +1,355 @@
+/* Owns a lane: gather, read under lock, decide, write, commit, answer; and what to do when one of
+ * them fails. Answers only after the Sync behind COMMIT has come back. */
+#include <assert.h>
+
+#include "base/log.h"
+#include "engine/engine_private.h"
+
+#define REPEATS_MAX 2
+#define STALE_MAX   10 /* a reference that changes faster than it is read */
+
+static void on_committed(void *ctx, const PGresult *result);
+static void on_undone(void *ctx, const PGresult *result);
+
+static void failure_note(struct lane *lane, enum lane_failure failure)
+{
+    if (failure > lane->failure)
+        lane->failure = failure;
+}
+
+/* Looks at one result of the batch: NULL is a lost connection, aborted ones follow another's
+ * failure. */
+static void result_note(struct lane *lane, const PGresult *result)
+{
+    static const enum lane_failure of[] = {
+        [PG_POISON] = LANE_POISON, [PG_REPEAT] = LANE_REPEAT, [PG_RETRY] = LANE_RETRY};
+    if (!result) {
+        failure_note(lane, LANE_LOST);
+        return;
+    }
+    if (PQresultStatus(result) != PGRES_FATAL_ERROR)
+        return;
+    char text[256];
+    pg_error_text(result, text, sizeof text);
+    log_warning("batch_failed", "postings=%d cause=\"%s\"",
+                lane->batch.postings.count + lane->batch.again.count, text);
+    failure_note(lane, of[pg_failure_of(result)]);
+}
+
+/* ---- the end of a batch ---- */
+
+static void all_answer(struct lane *lane, struct posting_list *list, int code)
+{
+    struct posting *posting;
+    while ((posting = posting_list_pop(list)))
+        posting_answer(lane->engine, posting, code);
+}
+
+static void batch_requeue(struct lane *lane)
+{
+    posting_list_prepend(&lane->batch.postings, &lane->batch.again);
+    for (struct posting *posting = lane->batch.postings.first; posting; posting = posting->next)
+        posting->decision = NULL;
+    posting_list_prepend(&lane->queue, &lane->batch.postings);
+}
+
+/* The same again, so many times; then it is a passing error. */
+static void batch_repeat(struct lane *lane, int attempts_max)
+{
+    struct posting_list list = lane->batch.postings, keep;
+    posting_list_init(&lane->batch.postings);
+    posting_list_init(&keep);
+    if (!list.first)
+        posting_list_init(&list);
+    struct posting *posting;
+    while ((posting = posting_list_pop(&list))) {
+        if (posting->attempts++ < attempts_max)
+            posting_list_push(&keep, posting);
+        else
+            posting_answer(lane->engine, posting, ENGINE_TRANSIENT);
+    }
+    posting_list_prepend(&lane->batch.postings, &keep);
+    batch_requeue(lane);
+}
+
+/* Halves the batch until the poisoned posting stands alone. */
+static void batch_bisect(struct lane *lane)
+{
+    posting_list_prepend(&lane->batch.postings, &lane->batch.again);
+    int count = lane->batch.postings.count;
+    if (count == 1) {
+        all_answer(lane, &lane->batch.postings, ENGINE_INTERNAL);
+        return;
+    }
+    for (struct posting *posting = lane->batch.postings.first; posting; posting = posting->next)
+        posting->batch_max = (count + 1) / 2;
+    batch_requeue(lane);
+}
+
+static void batch_fail(struct lane *lane)
+{
+    enum lane_failure failure = lane->failure;
+    bool is_unknown = failure == LANE_LOST && lane->state == LANE_WRITING;
+    switch (failure) {
+    case LANE_STALE:
+        lane->waits_for_reference = true;
+        batch_repeat(lane, STALE_MAX);
+        reader_poll(lane->engine);
+        break;
+    case LANE_REPEAT: batch_repeat(lane, REPEATS_MAX); break;
+    case LANE_POISON: batch_bisect(lane); break;
+    default:
+        posting_list_prepend(&lane->batch.postings, &lane->batch.again);
+        all_answer(lane, &lane->batch.postings,
+                   is_unknown             ? ENGINE_OUTCOME_UNKNOWN
+                   : failure == LANE_LOST ? ENGINE_NOT_READY
+                                          : ENGINE_TRANSIENT);
+    }
+}
+
+static void batch_succeed(struct lane *lane)
+{
+    struct worker_stats *stats = lane->engine->options.stats;
+    bool is_unreplicated = pg_take_unreplicated(lane->pg);
+    stats->batches++;
+    stats->postings += (uint64_t)lane->batch.postings.count;
+    struct posting *posting;
+    while ((posting = posting_list_pop(&lane->batch.postings)))
+        posting_answer(lane->engine, posting,
+                       is_unreplicated ? ENGINE_OUTCOME_UNKNOWN : posting->code);
+    batch_requeue(lane);
+}
+
+static void batch_end(struct lane *lane)
+{
+    if (lane->failure == LANE_GOOD)
+        batch_succeed(lane);
+    else
+        batch_fail(lane);
+    batch_reset(&lane->batch);
+    lane->state = LANE_IDLE;
+    lane_wake(lane);
+}
+
+/* ---- reading, deciding, writing ---- */
+
+static void lane_undo(struct lane *lane, bool is_synced)
+{
+    lane->state = LANE_UNDOING;
+    if (!is_synced)
+        pg_sync(lane->pg, NULL, NULL);
+    pg_send(lane->pg, STATEMENT_ROLLBACK, NULL, NULL, NULL);
+    pg_sync(lane->pg, on_undone, lane);
+}
+
+static void on_undone(void *ctx, const PGresult *result)
+{
+    (void)result; /* even when the connection is lost now: nothing was committed */
+    batch_end(ctx);
+}
+
+static void on_written(void *ctx, const PGresult *result)
+{
+    result_note(ctx, result);
+}
+
+static void on_commit(void *ctx, const PGresult *result)
+{
+    struct lane *lane = ctx;
+    result_note(lane, result);
+    lane->is_committed = result && PQresultStatus(result) == PGRES_COMMAND_OK &&
+                         PQcmdStatus((PGresult *)result)[0] == 'C'; /* not ROLLBACK */
+}
+
+static void on_committed(void *ctx, const PGresult *result)
+{
+    struct lane *lane = ctx;
+    if (!result) {
+        /* a definite error that came first stays definite */
+        if (lane->failure == LANE_GOOD || lane->is_committed)
+            lane->failure = LANE_LOST;
+        batch_end(lane);
+    } else if (lane->failure != LANE_GOOD) {
+        lane_undo(lane, true);
+    } else {
+        assert(lane->is_committed);
+        batch_end(lane);
+    }
+}
+
+static void lane_write(struct lane *lane)
+{
+    lane->is_committed = false;
+    batch_send_writes(&lane->batch, lane->pg, &lane->params, on_written, lane);
+    if (lane->engine->options.lease_holder) {
+        params_arrays(&lane->params, NULL, 0);
+        params_scalar_text(&lane->params, lane->engine->options.lease_holder);
+        params_scalar_int8(&lane->params, lane->engine->lease_epoch);
+        pg_send(lane->pg, STATEMENT_LEASE_GUARD, &lane->params, on_written, lane);
+    }
+    lane->state = LANE_WRITING;
+    pg_send(lane->pg, STATEMENT_COMMIT, NULL, on_commit, lane);
+    pg_sync(lane->pg, on_committed, lane);
+}
+
+static void on_read(void *ctx, const PGresult *result)
+{
+    struct lane *lane = ctx;
+    enum statement_id statement = lane->asked[lane->asked_taken++];
+    result_note(lane, result);
+    if (result && PQresultStatus(result) == PGRES_TUPLES_OK)
+        batch_take_rows(&lane->batch, statement, result);
+}
+
+static void lane_decide(struct lane *lane)
+{
+    for (int i = 0; i < lane->batch.member_count; i++) {
+        struct batch_member *slot = &lane->batch.members[i];
+        slot->member.lots_read = slot->wants_state;
+        slot->member.debts_read |= slot->wants_state;
+    }
+    if (batch_decide(&lane->batch, domain_clock_us(lane->engine->clock)))
+        lane_write(lane);
+    else {
+        failure_note(lane, LANE_POISON);
+        lane_undo(lane, false);
+    }
+}
+
+/* The epoch is the last of what was asked: all rows are there. */
+static void on_epoch(void *ctx, const PGresult *result)
+{
+    struct lane *lane = ctx;
+    result_note(lane, result);
+    if (!result) {
+        batch_end(lane);
+        return;
+    }
+    if (PQresultStatus(result) == PGRES_TUPLES_OK) {
+        int64_t epoch = (int64_t)get_u64((const uint8_t *)PQgetvalue(result, 0, 0));
+        if (epoch > reference_epoch(lane->batch.reference))
+            failure_note(lane, LANE_STALE);
+    }
+    if (lane->failure == LANE_GOOD)
+        lane_decide(lane);
+    else
+        lane_undo(lane, false);
+}
+
+/* ---- the start of a batch ---- */
+
+/* Takes the next posting into the batch, or answers it. */
+static void posting_take(struct lane *lane, struct posting *posting, int64_t now_us)
+{
+    if (posting->deadline_us < now_us)
+        posting_answer(lane->engine, posting, ENGINE_DEADLINE_EXCEEDED);
+    else if (!posting->prepare(posting, lane->engine->reference))
+        posting_answer(lane->engine, posting, ENGINE_NOT_IDENTIFIED);
+    else
+        posting_list_push(&lane->batch.postings, posting);
+}
+
+static void lane_gather(struct lane *lane)
+{
+    int64_t now_us = clock_monotonic_us();
+    int count_max = lane->engine->options.batch_max;
+    while (lane->queue.first && lane->batch.postings.count < count_max) {
+        int own_max = lane->queue.first->batch_max;
+        if (own_max && lane->batch.postings.count >= own_max)
+            break;
+        if (own_max)
+            count_max = own_max < count_max ? own_max : count_max;
+        posting_take(lane, posting_list_pop(&lane->queue), now_us);
+    }
+}
+
+/* Remembers which statements' rows come in which order: what batch_send_reads asks. */
+static void on_start(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd, (void)what;
+    struct lane *lane = ctx;
+    struct engine *engine = lane->engine;
+    if (lane->state != LANE_IDLE || lane->waits_for_reference || !engine->reference)
+        return;
+    if (!pg_ready(lane->pg)) {
+        all_answer(lane, &lane->queue, ENGINE_NOT_READY);
+        return;
+    }
+    lane_gather(lane);
+    if (!lane->batch.postings.first)
+        return;
+    lane->failure = LANE_GOOD;
+    lane->state = LANE_READING;
+    lane->asked_count = lane->asked_taken = 0;
+    struct ledger_terms terms = engine->options.terms;
+    terms.now_us = domain_clock_us(engine->clock);
+    if (!batch_plan(&lane->batch, engine->reference, &terms)) {
+        lane->failure = LANE_POISON;
+        batch_end(lane);
+        return;
+    }
+    lane->asked_count = batch_send_reads(&lane->batch, lane->pg, &lane->params, lane->asked,
+                                         &(struct batch_reads){on_read, on_epoch, lane});
+}
+
+void lane_wake(struct lane *lane)
+{
+    if (lane->state == LANE_IDLE && lane->queue.first && !lane->engine->is_closing)
+        event_active(lane->start, 0, 0);
+}
+
+void lane_push(struct lane *lane, struct posting *posting)
+{
+    posting_list_push(&lane->queue, posting);
+    lane_wake(lane);
+}
+
+static void on_lane_state(void *ctx, bool is_ready)
+{
+    struct lane *lane = ctx;
+    (void)is_ready;
+    engine_publish(lane->engine);
+    lane_wake(lane);
+}
+
+bool lane_create(struct lane *lane, struct engine *engine)
+{
+    lane->engine = engine;
+    posting_list_init(&lane->queue);
+    batch_init(&lane->batch);
+    lane->start = event_new(engine->base, -1, 0, on_start, lane);
+    /* Plans are fixed by hand: small arrays joined to large tables by their keys, whatever the
+     * statistics say of tables that are still empty. */
+    static const char settings[] =
+        "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off "
+        "-c enable_mergejoin=off -c enable_bitmapscan=off -c enable_sort=off -c "
+        "enable_material=off "
+        "-c enable_memoize=off -c jit=off -c timezone=UTC -c lock_timeout=%d "
+        "-c statement_timeout=%d -c idle_in_transaction_session_timeout=%d";
+    char text[sizeof settings + 64];
+    snprintf(text, sizeof text, settings, engine->options.lock_timeout_ms,
+             engine->options.statement_timeout_ms, engine->options.statement_timeout_ms);
+    struct pg_options options = {
+        .conninfo = engine->options.conninfo,
+        .name = "loyald lane",
+        .settings = text,
+        .first = STATEMENT_BEGIN,
+        .last = STATEMENT_EPOCH_READ,
+        .state_changed = on_lane_state,
+        .ctx = lane,
+    };
+    lane->pg = pg_create(engine->base, &options);
+    return lane->start && lane->pg;
+}
+
+void lane_destroy(struct lane *lane)
+{
+    if (!lane->engine)
+        return;
+    pg_destroy(&lane->pg); /* ends the batch under way */
+    all_answer(lane, &lane->queue, ENGINE_NOT_READY);
+    batch_free(&lane->batch);
+    params_free(&lane->params);
+    if (lane->start)
+        event_free(lane->start);
+}

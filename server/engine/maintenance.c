@@ -1,0 +1,269 @@
+/* Owns the maintenance process: takes the lease, then walks through its duties again and again. Expiry
+ * entries are made by the engine itself, through a lane whose every batch proves the lease. */
+#include "engine/maintenance.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/zone.h"
+#include "engine/engine.h"
+#include "store/statements.h"
+
+#define TURN_MS         200
+#define LEASE_US        INT64_C(15000000)
+#define LEASE_RENEW_US  INT64_C(5000000)
+#define BUCKETS_AT_ONCE 32
+#define MEMBERS_AT_ONCE 200
+#define DAY_US          INT64_C(86400000000)
+#define REFUSAL_DAYS    70
+#define QUARTER_DAYS    92
+
+struct maintenance {
+    struct maintenance_options options;
+    struct event_base *base;
+    struct engine *engine;
+    struct event *turn;
+    struct worker_stats stats;
+    struct query query;
+    char values[4][24];
+    const char *value_list[4];
+    int64_t lease_until_us; /* real; 0: not held */
+    int32_t partition_day;  /* up to which domain day each duty was done */
+    int32_t refusal_day;
+    int32_t expiry_day;
+    int bucket;           /* the next of the expiry sweep */
+    int32_t sweep_day;    /* the day that the sweep under way began on */
+    int expiring;         /* postings under way */
+    bool is_busy;
+};
+
+static void turn_after(struct maintenance *maintenance, int ms)
+{
+    struct timeval after = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    event_add(maintenance->turn, &after);
+}
+
+static void ask(struct maintenance *maintenance, int statement, int count,
+                void (*done)(struct query *, int, const struct query_rows *))
+{
+    maintenance->is_busy = true;
+    maintenance->query = (struct query){
+        .statement = statement,
+        .values = maintenance->value_list,
+        .value_count = count,
+        .done = done,
+        .ctx = maintenance,
+    };
+    engine_query(maintenance->engine, &maintenance->query);
+}
+
+static void value_put(struct maintenance *maintenance, int index, int64_t value)
+{
+    snprintf(maintenance->values[index], sizeof maintenance->values[index], "%lld", (long long)value);
+    maintenance->value_list[index] = maintenance->values[index];
+}
+
+/* ---- the lease ---- */
+
+static void on_lease(struct query *query, int code, const struct query_rows *rows)
+{
+    struct maintenance *maintenance = query->ctx;
+    maintenance->is_busy = false;
+    bool is_held = code == RESULT_OK && query_rows_count(rows) == 1;
+    if (is_held != (maintenance->lease_until_us != 0))
+        log_info("lease", "held=%d", is_held);
+    maintenance->lease_until_us = is_held ? clock_real_us() + LEASE_US : 0;
+    if (is_held)
+        engine_set_lease_epoch(maintenance->engine, atoll(query_rows_value(rows, 0, 0)));
+    turn_after(maintenance, is_held ? 0 : 1000);
+}
+
+static void lease_take(struct maintenance *maintenance)
+{
+    int64_t now_us = clock_real_us();
+    maintenance->value_list[0] = maintenance->options.holder;
+    value_put(maintenance, 1, now_us);
+    value_put(maintenance, 2, now_us + LEASE_US);
+    ask(maintenance, STATEMENT_LEASE_TAKE, 3, on_lease);
+}
+
+/* ---- partitions and refusals: once a domain day ---- */
+
+static void duty_end(struct maintenance *maintenance, bool is_done, int32_t *day, int32_t done_day)
+{
+    maintenance->is_busy = false;
+    if (is_done)
+        *day = done_day;
+    turn_after(maintenance, is_done ? 0 : 1000);
+}
+
+static void on_partitions(struct query *query, int code, const struct query_rows *rows)
+{
+    struct maintenance *maintenance = query->ctx;
+    if (code == RESULT_OK && atoi(query_rows_value(rows, 0, 0)) > 0)
+        log_info("partitions_made", "count=%s", query_rows_value(rows, 0, 0));
+    duty_end(maintenance, code == RESULT_OK, &maintenance->partition_day, maintenance->sweep_day);
+}
+
+static void partitions_make(struct maintenance *maintenance, int64_t now_us)
+{
+    value_put(maintenance, 0, zone_day(now_us - QUARTER_DAYS * DAY_US));
+    value_put(maintenance, 1,
+              zone_day(now_us + maintenance->options.partitions_ahead * QUARTER_DAYS * DAY_US));
+    ask(maintenance, STATEMENT_PARTITIONS_MAKE, 2, on_partitions);
+}
+
+static void on_refusals(struct query *query, int code, const struct query_rows *rows)
+{
+    struct maintenance *maintenance = query->ctx;
+    (void)rows;
+    duty_end(maintenance, code == RESULT_OK, &maintenance->refusal_day, maintenance->sweep_day);
+}
+
+static void refusals_drop(struct maintenance *maintenance, int64_t now_us)
+{
+    value_put(maintenance, 0, now_us - REFUSAL_DAYS * DAY_US);
+    ask(maintenance, STATEMENT_REFUSALS_DROP, 1, on_refusals);
+}
+
+/* ---- expiry: a sweep over all buckets once a domain day ---- */
+
+static bool expiry_prepare(struct posting *posting, struct reference *reference)
+{
+    (void)posting, (void)reference;
+    return true;
+}
+
+static void on_expired(struct posting *posting, int code, const struct decision *decision)
+{
+    struct maintenance *maintenance = posting->ctx;
+    (void)decision;
+    if (code != RESULT_OK)
+        log_warning("expiry_failed", "code=%d", code); /* due as before: the next sweep finds it */
+    free(posting);
+    if (--maintenance->expiring == 0) {
+        maintenance->is_busy = false;
+        turn_after(maintenance, 0);
+    }
+}
+
+static void member_expire(struct maintenance *maintenance, int64_t member_id)
+{
+    struct posting *posting = calloc(1, sizeof *posting);
+    if (!posting)
+        return;
+    posting->request.kind = ENTRY_EXPIRY;
+    posting->request.key = uuid_make(domain_clock_us(maintenance->options.clock));
+    posting->member_id = member_id;
+    posting->deadline_us = INT64_MAX;
+    posting->prepare = expiry_prepare;
+    posting->done = on_expired;
+    posting->ctx = maintenance;
+    maintenance->expiring++;
+    engine_post(maintenance->engine, posting);
+}
+
+static void on_due(struct query *query, int code, const struct query_rows *rows)
+{
+    struct maintenance *maintenance = query->ctx;
+    int count = code == RESULT_OK ? query_rows_count(rows) : 0;
+    for (int row = 0; row < count; row++)
+        member_expire(maintenance, atoll(query_rows_value(rows, row, 0)));
+    if (code == RESULT_OK && count < MEMBERS_AT_ONCE)
+        maintenance->bucket += BUCKETS_AT_ONCE;
+    if (maintenance->bucket > 255) {
+        maintenance->bucket = 0;
+        maintenance->expiry_day = maintenance->sweep_day;
+    }
+    if (maintenance->expiring == 0) {
+        maintenance->is_busy = false;
+        turn_after(maintenance, code == RESULT_OK ? 0 : 1000);
+    }
+}
+
+static void expiry_sweep(struct maintenance *maintenance, int64_t now_us)
+{
+    value_put(maintenance, 0, maintenance->bucket);
+    value_put(maintenance, 1, maintenance->bucket + BUCKETS_AT_ONCE - 1);
+    value_put(maintenance, 2, now_us);
+    value_put(maintenance, 3, MEMBERS_AT_ONCE);
+    ask(maintenance, STATEMENT_MEMBERS_DUE, 4, on_due);
+}
+
+/* ---- its turns ---- */
+
+static void on_turn(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd, (void)what;
+    struct maintenance *maintenance = ctx;
+    if (maintenance->is_busy)
+        return;
+    int64_t now_us = domain_clock_us(maintenance->options.clock);
+    if (maintenance->bucket == 0)
+        maintenance->sweep_day = zone_day(now_us);
+    if (!engine_ready(maintenance->engine))
+        turn_after(maintenance, TURN_MS);
+    else if (maintenance->lease_until_us - LEASE_US + LEASE_RENEW_US < clock_real_us())
+        lease_take(maintenance);
+    else if (maintenance->partition_day != maintenance->sweep_day)
+        partitions_make(maintenance, now_us);
+    else if (maintenance->refusal_day != maintenance->sweep_day)
+        refusals_drop(maintenance, now_us);
+    else if (maintenance->expiry_day != maintenance->sweep_day)
+        expiry_sweep(maintenance, now_us);
+    else
+        turn_after(maintenance, TURN_MS);
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd, (void)what;
+    event_base_loopbreak(ctx);
+}
+
+static bool maintenance_start(struct maintenance *maintenance, struct err *err)
+{
+    struct engine_options options = {
+        .conninfo = maintenance->options.conninfo,
+        .lanes = 1,
+        .batch_max = MEMBERS_AT_ONCE,
+        .queue_max = 2 * MEMBERS_AT_ONCE,
+        .lock_timeout_ms = 5000,
+        .statement_timeout_ms = 60000,
+        .terms = maintenance->options.terms,
+        .lease_holder = maintenance->options.holder,
+        .stats = &maintenance->stats,
+    };
+    maintenance->engine =
+        engine_create(maintenance->base, maintenance->options.clock, &options, err);
+    maintenance->turn = event_new(maintenance->base, -1, 0, on_turn, maintenance);
+    if (!maintenance->engine || !maintenance->turn)
+        return false;
+    turn_after(maintenance, 0);
+    return true;
+}
+
+int maintenance_run(const struct maintenance_options *options)
+{
+    struct maintenance maintenance = {.options = *options};
+    struct err err = {0};
+    maintenance.base = event_base_new();
+    struct event *term = evsignal_new(maintenance.base, SIGTERM, on_signal, maintenance.base);
+    struct event *interrupt = evsignal_new(maintenance.base, SIGINT, on_signal, maintenance.base);
+    event_add(term, NULL);
+    event_add(interrupt, NULL);
+    bool is_started = maintenance_start(&maintenance, &err);
+    if (is_started)
+        event_base_dispatch(maintenance.base);
+    else
+        log_error("maintenance", "cause=\"%s\"", err.text);
+    engine_destroy(&maintenance.engine);
+    if (maintenance.turn)
+        event_free(maintenance.turn);
+    event_free(term);
+    event_free(interrupt);
+    event_base_free(maintenance.base);
+    return is_started ? 0 : 1;
+}

@@ -1,0 +1,321 @@
+/* Owns the reader: which member an identifier is of (S0: a hint, proven under the lock), lookups, and the
+ * snapshot of the reference tables. Each is gathered per turn into one statement. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "engine/engine_private.h"
+#include "engine/rows.h"
+#include "store/reference_load.h"
+
+#define GATHER_MAX 1000
+#define POLL_MS    1000
+
+static bool is_good(const PGresult *result, const char *what)
+{
+    if (result && PQresultStatus(result) == PGRES_TUPLES_OK)
+        return true;
+    if (result && PQresultStatus(result) == PGRES_FATAL_ERROR) {
+        char text[256];
+        pg_error_text(result, text, sizeof text);
+        log_warning("read_failed", "what=%s cause=\"%s\"", what, text);
+    }
+    return false;
+}
+
+static int failure_code(const PGresult *result)
+{
+    return result ? ENGINE_TRANSIENT : ENGINE_NOT_READY;
+}
+
+/* ---- S0 ---- */
+
+static void on_resolved(void *ctx, const PGresult *result)
+{
+    struct engine *engine = ctx;
+    struct posting_list list = engine->resolving;
+    posting_list_init(&engine->resolving);
+    struct posting *posting;
+    if (!is_good(result, "resolve")) {
+        while ((posting = posting_list_pop(&list)))
+            posting_answer(engine, posting, failure_code(result));
+        event_active(engine->resolve, 0, 0);
+        return;
+    }
+    for (posting = list.first; posting; posting = posting->next)
+        posting->member_id = -1;
+    int number = 0, row = 0, rows = PQntuples(result);
+    /* rows come in the order asked, without those that are nobody's */
+    while ((posting = posting_list_pop(&list))) {
+        if (row < rows && row_int4(result, row, 0) == number)
+            posting->member_id = row_int8(result, row++, 1);
+        number++;
+        if (posting->member_id < 0)
+            posting_answer(engine, posting, RESULT_UNKNOWN_MEMBER);
+        else
+            engine_route(engine, posting);
+    }
+    if (engine->unresolved.first)
+        event_active(engine->resolve, 0, 0);
+}
+
+/* The turn is over: asks for all that came in it. */
+static void on_resolve(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd, (void)what;
+    static const enum params_type types[] = {PARAMS_BYTEA, PARAMS_INT4};
+    struct engine *engine = ctx;
+    struct posting *posting;
+    if (engine->resolving.first || !engine->unresolved.first)
+        return;
+    if (!pg_ready(engine->reader)) {
+        while ((posting = posting_list_pop(&engine->unresolved)))
+            posting_answer(engine, posting, ENGINE_NOT_READY);
+        return;
+    }
+    params_arrays(&engine->params, types, 2);
+    while (engine->resolving.count < GATHER_MAX && (posting = posting_list_pop(&engine->unresolved))) {
+        params_bytes(&engine->params, 0, posting->identifier_hash, HASH_BYTES);
+        params_int4(&engine->params, 1, engine->resolving.count);
+        posting_list_push(&engine->resolving, posting);
+    }
+    pg_send(engine->reader, STATEMENT_RESOLVE, &engine->params, on_resolved, engine);
+    pg_sync(engine->reader, NULL, NULL);
+}
+
+void reader_resolve(struct engine *engine, struct posting *posting)
+{
+    posting_list_push(&engine->unresolved, posting);
+    event_active(engine->resolve, 0, 0);
+}
+
+/* ---- lookups ---- */
+
+static void lookup_answer(struct engine *engine, struct lookup *lookup, int code)
+{
+    engine->pending--;
+    lookup->done(lookup, code);
+}
+
+static void on_looked(void *ctx, const PGresult *result)
+{
+    struct engine *engine = ctx;
+    struct lookup *lookup = engine->looking.first, *next;
+    engine->looking = (struct lookup_list){NULL, NULL, 0};
+    bool is_found = is_good(result, "lookup");
+    int rows = is_found ? PQntuples(result) : 0;
+    for (int number = 0, row = 0; lookup; lookup = next, number++) {
+        next = lookup->next;
+        int code = is_found ? RESULT_UNKNOWN_MEMBER : failure_code(result);
+        if (row < rows && row_int4(result, row, 0) == number) {
+            lookup->member_id = row_int8(result, row, 1);
+            lookup->available = row_int8(result, row, 2);
+            lookup->debt = row_int8(result, row++, 3);
+            code = RESULT_OK;
+        }
+        lookup_answer(engine, lookup, code);
+    }
+    if (engine->lookups.first)
+        event_active(engine->look, 0, 0);
+}
+
+static void lookups_refuse(struct engine *engine, int code)
+{
+    struct lookup *lookup = engine->lookups.first, *next;
+    engine->lookups = (struct lookup_list){NULL, NULL, 0};
+    for (; lookup; lookup = next) {
+        next = lookup->next;
+        lookup_answer(engine, lookup, code);
+    }
+}
+
+static void on_look(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd, (void)what;
+    static const enum params_type types[] = {PARAMS_BYTEA, PARAMS_INT8, PARAMS_INT4};
+    struct engine *engine = ctx;
+    if (engine->looking.first || !engine->lookups.first)
+        return;
+    if (engine->lookups.count > engine->options.queue_max) {
+        lookups_refuse(engine, ENGINE_OVERLOADED);
+        return;
+    }
+    if (!pg_ready(engine->reader)) {
+        lookups_refuse(engine, ENGINE_NOT_READY);
+        return;
+    }
+    int64_t now_us = domain_clock_us(engine->clock);
+    int number = 0;
+    params_arrays(&engine->params, types, 3);
+    engine->looking = engine->lookups;
+    engine->lookups = (struct lookup_list){NULL, NULL, 0};
+    for (struct lookup *lookup = engine->looking.first; lookup; lookup = lookup->next) {
+        lookup->as_of_us = now_us;
+        if (lookup->by_identifier)
+            params_bytes(&engine->params, 0, lookup->identifier_hash, HASH_BYTES);
+        else
+            params_null(&engine->params, 0);
+        params_int8(&engine->params, 1, lookup->by_identifier ? -1 : lookup->member_id);
+        params_int4(&engine->params, 2, number++);
+    }
+    params_scalar_int8(&engine->params, 255);
+    params_scalar_time(&engine->params, now_us);
+    pg_send(engine->reader, STATEMENT_LOOKUP, &engine->params, on_looked, engine);
+    pg_sync(engine->reader, NULL, NULL);
+}
+
+void engine_lookup(struct engine *engine, struct lookup *lookup)
+{
+    engine->pending++;
+    lookup->next = NULL;
+    if (!engine->lookups.first)
+        engine->lookups.end = &engine->lookups.first;
+    *engine->lookups.end = lookup;
+    engine->lookups.end = &lookup->next;
+    engine->lookups.count++;
+    event_active(engine->look, 0, 0);
+}
+
+/* ---- the reference tables ---- */
+
+static void waiters_call(struct engine *engine)
+{
+    struct waiter *waiter = engine->waiters_due, *next;
+    engine->waiters_due = NULL;
+    for (; waiter; waiter = next) {
+        next = waiter->next;
+        waiter->done(waiter->ctx);
+        free(waiter);
+    }
+}
+
+static void poll_end(struct engine *engine)
+{
+    engine->is_polling = false;
+    waiters_call(engine);
+    if (engine->waiters)
+        reader_poll(engine);
+}
+
+static void reference_take(struct engine *engine, const PGresult *result)
+{
+    struct reference *fresh = reference_load(result);
+    reference_release(&engine->reference);
+    engine->reference = fresh;
+    log_info("reference_loaded", "epoch=%lld", (long long)reference_epoch(fresh));
+    engine_publish(engine);
+    if (engine->options.reference_changed)
+        engine->options.reference_changed(engine->options.ctx, fresh);
+}
+
+static void lanes_release(struct engine *engine)
+{
+    for (int i = 0; i < engine->options.lanes; i++) {
+        engine->lanes[i].waits_for_reference = false;
+        lane_wake(&engine->lanes[i]);
+    }
+}
+
+static void on_reference(void *ctx, const PGresult *result)
+{
+    struct engine *engine = ctx;
+    if (is_good(result, "reference"))
+        reference_take(engine, result);
+    lanes_release(engine);
+    poll_end(engine);
+}
+
+static void on_epoch(void *ctx, const PGresult *result)
+{
+    struct engine *engine = ctx;
+    bool is_newer = is_good(result, "epoch") &&
+                    (!engine->reference ||
+                     row_int8(result, 0, 0) > reference_epoch(engine->reference));
+    if (!is_newer || !pg_ready(engine->reader)) {
+        lanes_release(engine);
+        poll_end(engine);
+        return;
+    }
+    pg_send(engine->reader, STATEMENT_REFERENCE_READ, NULL, on_reference, engine);
+    pg_sync(engine->reader, NULL, NULL);
+}
+
+void reader_poll(struct engine *engine)
+{
+    if (engine->is_polling || engine->is_closing)
+        return;
+    engine->is_polling = true;
+    engine->waiters_due = engine->waiters;
+    engine->waiters = NULL;
+    if (!pg_ready(engine->reader)) {
+        poll_end(engine);
+        return;
+    }
+    pg_send(engine->reader, STATEMENT_EPOCH_READ, NULL, on_epoch, engine);
+    pg_sync(engine->reader, NULL, NULL);
+}
+
+static void on_poll(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd, (void)what;
+    reader_poll(ctx);
+}
+
+void engine_refresh(struct engine *engine, void (*done)(void *ctx), void *ctx)
+{
+    struct waiter *waiter = calloc(1, sizeof *waiter);
+    if (!waiter)
+        return;
+    *waiter = (struct waiter){done, ctx, engine->waiters};
+    engine->waiters = waiter;
+    struct timeval now = {0, 0};
+    event_base_once(engine->base, -1, EV_TIMEOUT, on_poll, engine, &now);
+}
+
+static void on_reader_state(void *ctx, bool is_ready)
+{
+    struct engine *engine = ctx;
+    engine_publish(engine);
+    if (is_ready)
+        reader_poll(engine);
+}
+
+bool reader_create(struct engine *engine)
+{
+    static const struct timeval interval = {.tv_sec = POLL_MS / 1000, .tv_usec = POLL_MS % 1000};
+    posting_list_init(&engine->unresolved);
+    posting_list_init(&engine->resolving);
+    engine->resolve = event_new(engine->base, -1, 0, on_resolve, engine);
+    engine->look = event_new(engine->base, -1, 0, on_look, engine);
+    engine->poll = event_new(engine->base, -1, EV_PERSIST, on_poll, engine);
+    struct pg_options options = {
+        .conninfo = engine->options.conninfo,
+        .name = "loyald reader",
+        .settings = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off "
+                    "-c enable_hashjoin=off -c enable_mergejoin=off -c jit=off -c timezone=UTC "
+                    "-c statement_timeout=10000",
+        .first = STATEMENT_RESOLVE,
+        .last = STATEMENT_REFERENCE_READ,
+        .state_changed = on_reader_state,
+        .ctx = engine,
+    };
+    engine->reader = pg_create(engine->base, &options);
+    return engine->resolve && engine->look && engine->poll && engine->reader &&
+           event_add(engine->poll, &interval) == 0;
+}
+
+void reader_destroy(struct engine *engine)
+{
+    struct posting *posting;
+    pg_destroy(&engine->reader);
+    while ((posting = posting_list_pop(&engine->unresolved)))
+        posting_answer(engine, posting, ENGINE_NOT_READY);
+    lookups_refuse(engine, ENGINE_NOT_READY);
+    engine->waiters_due = engine->waiters;
+    engine->waiters = NULL;
+    waiters_call(engine);
+    params_free(&engine->params);
+    event_free(engine->resolve);
+    event_free(engine->look);
+    event_free(engine->poll);
+}

@@ -1,0 +1,281 @@
+/* The program: command line, and the order in which a daemon comes to life. Everything lasting is
+ * made here, before the fork, and lent to the processes. */
+#include <popt.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/master.h"
+#include "admin/privileges.h"
+#include "base/log.h"
+#include "base/zone.h"
+#include "engine/maintenance.h"
+#include "session/fsm.h"
+#include "session/limits.h"
+#include "session/software.h"
+#include "session/worker.h"
+
+#define EXIT_CONFIG     2 /* the command line, the configuration or a file it names */
+#define CONFIG_FALLBACK "/etc/loyald/loyald.conf"
+#define DAY_US          (INT64_C(86400) * 1000000)
+
+struct program {
+    const char *config_file;
+    struct config *config;
+    struct domain_clock *clock;
+    struct keyring *keyring;
+    struct shared_page *page;
+    struct listen_sockets sockets;
+    struct master *master;
+};
+
+enum command {
+    COMMAND_RUN,
+    COMMAND_CHECK_CONFIG,
+    COMMAND_LIMITS,
+    COMMAND_DUMP_FSM,
+    COMMAND_DUMP_OPTIONS,
+    COMMAND_MAKE_KEYRING,
+    COMMAND_VERSION
+};
+
+/* ---- what the processes run ---- */
+
+static int run_worker(void *ctx, int slot)
+{
+    const struct program *program = ctx;
+    struct worker_options options = {
+        .config_file = program->config_file,
+        .config = program->config,
+        .clock = program->clock,
+        .keyring = program->keyring,
+        .sockets = &program->sockets,
+        .page = program->page,
+        .slot = slot,
+    };
+    return worker_run(&options);
+}
+
+static int run_maintenance(void *ctx)
+{
+    struct program *program = ctx;
+    char host[64] = "", holder[100];
+    listen_close(&program->sockets);
+    gethostname(host, sizeof host - 1);
+    snprintf(holder, sizeof holder, "%s:%d", host, (int)getpid());
+    struct maintenance_options options = {
+        .conninfo = program->config->postgres_maintenance,
+        .clock = program->clock,
+        .partitions_ahead = program->config->partitions_ahead,
+        .holder = holder,
+        .terms = {.key_age_us_max = KEY_AGE_DAYS_MAX * DAY_US,
+                  .key_ahead_us_max = KEY_AHEAD_S_MAX * INT64_C(1000000)},
+    };
+    return maintenance_run(&options);
+}
+
+/* A broken file or certificate changes nothing. */
+static bool reload(void *ctx)
+{
+    struct program *program = ctx;
+    struct err err = {0};
+    char waiting[400];
+    struct config *config =
+        config_create_reloaded(program->config_file, program->config, waiting, &err);
+    SSL_CTX *tls = NULL;
+    if (config) {
+        struct tls_files files = worker_tls_files(config);
+        tls = tls_context_create(&files, &err);
+    }
+    if (!tls) {
+        log_error("reload_failed", "reason=\"%s\" effect=\"nothing changed\"", err.text);
+        config_destroy(&config);
+        return false;
+    }
+    SSL_CTX_free(tls);
+    if (*waiting)
+        log_warning("reload_partial", "waiting_for_restart=%s", waiting);
+    /* In place, because the processes' options point to the struct. Nobody keeps a pointer to one
+     * of the texts that a reload changes. */
+    struct config old = *program->config;
+    *program->config = *config;
+    *config = old;
+    config_destroy(&config);
+    log_init("master", (enum log_level)program->config->log_level);
+    log_info("reloaded", "file=%s", program->config_file);
+    return true;
+}
+
+/* ---- coming to life ---- */
+
+static int worker_count(const struct config *config)
+{
+    cpu_set_t cores;
+    if (config->workers > 0)
+        return config->workers;
+    if (sched_getaffinity(0, sizeof cores, &cores) == 0)
+        return CPU_COUNT(&cores);
+    return 1;
+}
+
+/* What --check-config tries, too: everything that a wrong file or option can break. */
+static bool read_files(struct program *program, struct err *err)
+{
+    program->config = config_create(program->config_file, err);
+    if (!program->config)
+        return false;
+    log_init("master", (enum log_level)program->config->log_level);
+    if (!zone_init(program->config->time_zone, err))
+        return false;
+    program->clock = domain_clock_create(program->config->clock, err);
+    if (!program->clock)
+        return false;
+    program->keyring = keyring_create(program->config->keyring_file, err);
+    return program->keyring != NULL;
+}
+
+static bool check_tls(const struct config *config, struct err *err)
+{
+    struct tls_files files = worker_tls_files(config);
+    SSL_CTX *tls = tls_context_create(&files, err);
+    SSL_CTX_free(tls);
+    return tls != NULL;
+}
+
+static bool bind_all(struct program *program, struct err *err)
+{
+    const struct config *config = program->config;
+    struct master_options options = {
+        .config = config,
+        .worker_main = run_worker,
+        .maintenance_main = *config->postgres_maintenance ? run_maintenance : NULL,
+        .reload = reload,
+        .ctx = program,
+    };
+    if (!listen_open(config->listen.items, config->listen.count, &program->sockets, err))
+        return false;
+    options.page = program->page = shared_page_create(worker_count(config), err);
+    if (!program->page)
+        return false;
+    program->master = master_create(&options, err);
+    return program->master && pid_file_write(config->pid_file, err);
+}
+
+static void give_back(struct program *program)
+{
+    master_destroy(&program->master);
+    listen_close(&program->sockets);
+    shared_page_destroy(&program->page);
+    keyring_destroy(&program->keyring);
+    if (program->clock)
+        domain_clock_destroy(&program->clock);
+    config_destroy(&program->config);
+}
+
+static int fail(struct program *program, int status, const struct err *err)
+{
+    fprintf(stderr, "loyald: %s\n", err->text);
+    give_back(program);
+    return status;
+}
+
+static int run(struct program *program)
+{
+    struct err err = {0};
+    bool is_child = false;
+    signal(SIGPIPE, SIG_IGN);
+    if (!read_files(program, &err))
+        return fail(program, EXIT_CONFIG, &err);
+    privileges_raise_files();
+    if (!bind_all(program, &err))
+        return fail(program, EXIT_FAILURE, &err);
+    if (!privileges_drop(program->config->user, &err) || !check_tls(program->config, &err)) {
+        pid_file_remove(program->config->pid_file);
+        return fail(program, EXIT_CONFIG, &err);
+    }
+    log_info("starting", "software=\"%s\" network=%s workers=%d", SOFTWARE,
+             program->config->network, program->page->slot_count);
+    int status = master_run(program->master, &is_child);
+    if (!is_child)
+        pid_file_remove(program->config->pid_file);
+    give_back(program);
+    return status;
+}
+
+/* ---- command line ---- */
+
+static int check_config(struct program *program)
+{
+    struct err err = {0};
+    if (!read_files(program, &err) || !check_tls(program->config, &err))
+        return fail(program, EXIT_CONFIG, &err);
+    printf("%s: good\n", program->config_file);
+    give_back(program);
+    return EXIT_SUCCESS;
+}
+
+static int make_keyring(const char *path)
+{
+    struct err err = {0};
+    if (keyring_file_make(path, &err))
+        return EXIT_SUCCESS;
+    fprintf(stderr, "loyald: %s\n", err.text);
+    return EXIT_CONFIG;
+}
+
+static int carry_out(struct program *program, enum command command, const char *keyring_file)
+{
+    switch (command) {
+    case COMMAND_RUN: return run(program);
+    case COMMAND_CHECK_CONFIG: return check_config(program);
+    case COMMAND_MAKE_KEYRING: return make_keyring(keyring_file);
+    case COMMAND_LIMITS:
+        session_print_limits(stdout);
+        config_print_limits(stdout);
+        break;
+    case COMMAND_DUMP_FSM: fsm_print(stdout); break;
+    case COMMAND_DUMP_OPTIONS: config_print_options(stdout); break;
+    case COMMAND_VERSION: printf("%s\n", SOFTWARE); break;
+    }
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, const char **argv)
+{
+    char *config_file = NULL, *keyring_file = NULL;
+    int command = COMMAND_RUN;
+    const struct poptOption table[] = {
+        {"config", 'c', POPT_ARG_STRING, &config_file, 0,
+         "configuration file (" CONFIG_FALLBACK ")", "FILE"},
+        {"check-config", 0, POPT_ARG_VAL, &command, COMMAND_CHECK_CONFIG,
+         "check the configuration and the files it names, then end", NULL},
+        {"dump-config-options", 0, POPT_ARG_VAL, &command, COMMAND_DUMP_OPTIONS,
+         "print every option of the configuration", NULL},
+        {"limits", 0, POPT_ARG_VAL, &command, COMMAND_LIMITS, "print all limits", NULL},
+        {"dump-fsm", 0, POPT_ARG_VAL, &command, COMMAND_DUMP_FSM, "print the states of a session",
+         NULL},
+        {"make-keyring", 0, POPT_ARG_STRING, &keyring_file, COMMAND_MAKE_KEYRING,
+         "make a new keyring file, then end", "FILE"},
+        {"version", 'V', POPT_ARG_VAL, &command, COMMAND_VERSION, "print the version", NULL},
+        POPT_AUTOHELP POPT_TABLEEND};
+    poptContext context = poptGetContext("loyald", argc, argv, table, 0);
+    int option;
+    while ((option = poptGetNextOpt(context)) > 0)
+        command = option;
+    if (option < -1 || poptPeekArg(context)) {
+        fprintf(stderr, "loyald: %s: %s; loyald --help lists the options\n",
+                option < -1 ? poptBadOption(context, 0) : poptPeekArg(context),
+                option < -1 ? poptStrerror(option) : "no argument expected");
+        poptFreeContext(context);
+        return EXIT_CONFIG;
+    }
+    struct program program = {.config_file = config_file ? config_file : CONFIG_FALLBACK};
+    int status = carry_out(&program, (enum command)command, keyring_file);
+    poptFreeContext(context);
+    free(config_file);
+    free(keyring_file);
+    return status;
+}

@@ -1,0 +1,138 @@
+/* Accepts connections from the sockets that all workers share. One socket for all, because a dead
+ * or busy worker then keeps nobody waiting: with a socket each (SO_REUSEPORT) the kernel would go
+ * on hashing clients to it. So that few connections spread evenly, a worker that holds more than
+ * the least loaded one leaves a new one to the others for two milliseconds. Never reads a
+ * connection. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/server_private.h"
+
+#define LEAVE_US    2000
+#define SHORTAGE_US 100000
+#define LOG_EACH_US 10000000
+
+static void listen_to(struct net_server *server, bool on)
+{
+    for (size_t i = 0; i < server->options.listen_count; i++) {
+        if (on)
+            event_add(server->listeners[i].readable, NULL);
+        else
+            event_del(server->listeners[i].readable);
+    }
+}
+
+static void rest(struct net_server *server, int us)
+{
+    struct timeval delay = {.tv_usec = us};
+    listen_to(server, false);
+    event_add(server->accept_again, &delay);
+}
+
+/* Without files or memory a level-triggered socket would spin: rest for a while. */
+static void run_short(struct net_server *server, int code)
+{
+    int64_t now_us = clock_monotonic_us();
+    if (now_us - server->shortage_us > LOG_EACH_US) {
+        server->shortage_us = now_us;
+        log_error("accept_failed", "error=\"%s\" connections=%zu remedy=\"raise LimitNOFILE\"",
+                  strerror(code), server->count);
+    }
+    rest(server, SHORTAGE_US);
+}
+
+static bool is_heavier(const struct net_server *server)
+{
+    const struct shared_page *page = server->options.page;
+    for (int slot = 0; slot < page->slot_count; slot++) {
+        const struct worker_stats *stats = &page->slots[slot].stats;
+        if (stats_read(&stats->pid) && stats_read(&stats->ready) &&
+            stats_read(&stats->connections) < server->count)
+            return true;
+    }
+    return false;
+}
+
+static void on_acceptable(evutil_socket_t fd, short what, void *ctx)
+{
+    struct listener *listener = ctx;
+    struct net_server *server = listener->server;
+    (void)what;
+    if (!server->must_accept && is_heavier(server)) {
+        server->must_accept = true;
+        rest(server, LEAVE_US);
+        return;
+    }
+    int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (accepted < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            run_short(server, errno);
+        return;
+    }
+    int on = 1;
+    setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(accepted, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    server->must_accept = false;
+    conn_accept(server, accepted);
+    if (server->count >= (size_t)server->options.connections_max) {
+        server->is_full = true;
+        listen_to(server, false);
+    }
+}
+
+static void on_again(evutil_socket_t fd, short what, void *ctx)
+{
+    struct net_server *server = ctx;
+    (void)fd, (void)what;
+    if (!server->is_stopped && !server->is_full)
+        listen_to(server, true);
+}
+
+bool accept_start(struct net_server *server, struct err *err)
+{
+    const struct net_options *options = &server->options;
+    server->accept_again = evtimer_new(server->base, on_again, server);
+    server->listeners = calloc(options->listen_count, sizeof *server->listeners);
+    if (!server->accept_again || !server->listeners)
+        return err_set(err, "no memory");
+    for (size_t i = 0; i < options->listen_count; i++) {
+        struct listener *listener = &server->listeners[i];
+        listener->server = server;
+        listener->readable = event_new(server->base, options->listen_fds[i], EV_READ | EV_PERSIST,
+                                       on_acceptable, listener);
+        if (!listener->readable || event_add(listener->readable, NULL) != 0)
+            return err_set(err, "no memory");
+    }
+    return true;
+}
+
+void accept_stop(struct net_server *server)
+{
+    server->is_stopped = true;
+    for (size_t i = 0; server->listeners && i < server->options.listen_count; i++) {
+        if (server->listeners[i].readable)
+            event_free(server->listeners[i].readable);
+        server->listeners[i].readable = NULL;
+    }
+    free(server->listeners);
+    server->listeners = NULL;
+    if (server->accept_again)
+        event_free(server->accept_again);
+    server->accept_again = NULL;
+}
+
+void accept_reconsider(struct net_server *server)
+{
+    if (!server->is_full || server->count >= (size_t)server->options.connections_max)
+        return;
+    server->is_full = false;
+    if (!server->is_stopped)
+        listen_to(server, true);
+}

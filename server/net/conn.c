@@ -1,0 +1,402 @@
+/* Owns a connection from accept to its end: TLS through bufferevent_openssl, frames, output and
+ * pace. Called by server.c and by the sessions through conn.h. Never frees a connection inside a
+ * callback: CLOSED ones go at the end of the turn.
+ *
+ * Output is collected in one buffer per turn and written with one SSL_write; only what the socket
+ * does not take at once goes through the bufferevent, which costs a turn and two epoll_ctl. */
+#include "net/conn.h"
+
+#include <assert.h>
+#include <event2/bufferevent_ssl.h>
+#include <event2/buffer.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "frame.h"
+#include "net/server_private.h"
+#include "net/tls.h"
+
+#define UNSENT_BYTES_MAX    ((size_t)256 * 1024) /* past it no more requests are read */
+#define OUT_POOL_SPARE_MAX  64
+#define CONN_POOL_SPARE_MAX 1024
+
+static const bool MOVES[CONN_STATE_COUNT][CONN_STATE_COUNT] = {
+    [CONN_HANDSHAKE] = {[CONN_GREETING] = true, [CONN_CLOSING] = true, [CONN_CLOSED] = true},
+    [CONN_GREETING] = {[CONN_OPEN] = true, [CONN_CLOSING] = true, [CONN_CLOSED] = true},
+    [CONN_OPEN] = {[CONN_CLOSING] = true, [CONN_CLOSED] = true},
+    [CONN_CLOSING] = {[CONN_CLOSED] = true},
+};
+
+/* The only place that changes a state. */
+static void set_state(struct conn *conn, enum conn_state state)
+{
+    struct net_server *server = conn->server;
+    assert(MOVES[conn->state][state]);
+    TAILQ_REMOVE(&server->conns[conn->state], conn, in_state);
+    TAILQ_INSERT_TAIL(&server->conns[state], conn, in_state);
+    conn->state = state;
+    conn->active_us = clock_monotonic_us();
+}
+
+static void touch(struct conn *conn)
+{
+    struct conn_list *list = &conn->server->conns[conn->state];
+    conn->active_us = clock_monotonic_us();
+    TAILQ_REMOVE(list, conn, in_state);
+    TAILQ_INSERT_TAIL(list, conn, in_state);
+}
+
+/* Work for the end of this turn. */
+static void want_turn(struct conn *conn)
+{
+    struct net_server *server = conn->server;
+    if (conn->is_in_turn)
+        return;
+    conn->is_in_turn = true;
+    if (TAILQ_EMPTY(&server->turn))
+        event_active(server->turn_end, 0, 0);
+    TAILQ_INSERT_TAIL(&server->turn, conn, in_turn);
+}
+
+static size_t unsent(const struct conn *conn)
+{
+    return evbuffer_get_length(bufferevent_get_output(conn->bev));
+}
+
+static bool takes_frames(const struct conn *conn)
+{
+    return (conn->state == CONN_GREETING || conn->state == CONN_OPEN) && !conn->is_paused &&
+           conn->in_flight < conn->server->options.in_flight_max &&
+           unsent(conn) <= UNSENT_BYTES_MAX;
+}
+
+/* ---- frames ---- */
+
+/* Gives one frame to the owner. False when none is whole. */
+static bool take_frame(struct conn *conn, struct evbuffer *input)
+{
+    const struct conn_handler *handler = conn->server->options.handler;
+    size_t size = evbuffer_get_length(input);
+    if (size < FRAME_HEADER_BYTES)
+        return false;
+    uint32_t length;
+    size_t contiguous = evbuffer_get_contiguous_space(input);
+    const uint8_t *bytes = evbuffer_pullup(input, FRAME_HEADER_BYTES);
+    if (!bytes)
+        return false;
+    switch (frame_peek(bytes, size, FRAME_REQUEST_BYTES_MAX, &length)) {
+    case FRAME_NEED_MORE: return false;
+    case FRAME_EMPTY: handler->garbled(conn->owner, false); return false;
+    case FRAME_TOO_LONG: handler->garbled(conn->owner, true); return false;
+    case FRAME_READY: break;
+    }
+    if (contiguous < FRAME_HEADER_BYTES + (size_t)length)
+        bytes = evbuffer_pullup(input, (ev_ssize_t)(FRAME_HEADER_BYTES + length));
+    if (!bytes) {
+        conn_abort(conn);
+        return false;
+    }
+    handler->frame(conn->owner, bytes + FRAME_HEADER_BYTES, length);
+    evbuffer_drain(input, FRAME_HEADER_BYTES + (size_t)length);
+    return true;
+}
+
+static void take_frames(struct conn *conn)
+{
+    struct evbuffer *input = bufferevent_get_input(conn->bev);
+    bool took_any = false;
+    while (takes_frames(conn) && take_frame(conn, input))
+        took_any = true;
+    if (conn->state == CONN_OPEN && took_any)
+        touch(conn);
+    if (conn->state == CONN_CLOSING) /* only the end still matters */
+        evbuffer_drain(input, evbuffer_get_length(input));
+    else if (conn->state != CONN_CLOSED && !takes_frames(conn))
+        bufferevent_disable(conn->bev, EV_READ);
+}
+
+static void on_readable(struct bufferevent *bev, void *ctx)
+{
+    (void)bev;
+    take_frames(ctx);
+}
+
+/* ---- output ---- */
+
+static uint8_t *out_take(struct out_pool *pool)
+{
+    if (!pool->free)
+        return malloc(OUT_BYTES);
+    void *buffer = pool->free;
+    pool->free = *(void **)buffer;
+    pool->free_count--;
+    return buffer;
+}
+
+static void out_give(struct conn *conn)
+{
+    struct out_pool *pool = &conn->server->out_pool;
+    if (conn->out && conn->out_size == OUT_BYTES && pool->free_count < OUT_POOL_SPARE_MAX) {
+        *(void **)(void *)conn->out = pool->free;
+        pool->free = conn->out;
+        pool->free_count++;
+    } else {
+        free(conn->out);
+    }
+    conn->out = NULL;
+    conn->out_used = 0;
+    conn->out_size = 0;
+}
+
+/* Writes past the bufferevent, which holds nothing. Returns how many bytes were taken. */
+static size_t write_directly(struct conn *conn)
+{
+    size_t sent = 0;
+    while (sent < conn->out_used) {
+        size_t written = 0;
+        ERR_clear_error();
+        if (SSL_write_ex(conn->ssl, conn->out + sent, conn->out_used - sent, &written) != 1) {
+            int cause = SSL_get_error(conn->ssl, 0);
+            if (cause != SSL_ERROR_WANT_WRITE && cause != SSL_ERROR_WANT_READ)
+                conn_abort(conn);
+            break;
+        }
+        sent += written;
+    }
+    return sent;
+}
+
+static void flush(struct conn *conn)
+{
+    if (conn->out_used > 0 && conn->state != CONN_CLOSED) {
+        size_t sent = unsent(conn) == 0 ? write_directly(conn) : 0;
+        if (conn->state != CONN_CLOSED && sent < conn->out_used &&
+            bufferevent_write(conn->bev, conn->out + sent, conn->out_used - sent) != 0)
+            conn_abort(conn);
+    }
+    out_give(conn);
+}
+
+uint8_t *conn_reserve(struct conn *conn, size_t size)
+{
+    if (conn->state == CONN_CLOSED || conn->state == CONN_HANDSHAKE || conn->is_shut)
+        return NULL;
+    if (conn->out && conn->out_size - conn->out_used < size)
+        flush(conn);
+    if (conn->state == CONN_CLOSED)
+        return NULL;
+    if (!conn->out) {
+        conn->out_size = size > OUT_BYTES ? size : OUT_BYTES;
+        conn->out = size > OUT_BYTES ? malloc(size) : out_take(&conn->server->out_pool);
+    }
+    return conn->out ? conn->out + conn->out_used : NULL;
+}
+
+void conn_commit(struct conn *conn, size_t size)
+{
+    assert(size <= conn->out_size - conn->out_used);
+    conn->out_used += size;
+    want_turn(conn);
+}
+
+static void on_written(struct bufferevent *bev, void *ctx)
+{
+    (void)bev;
+    want_turn(ctx);
+}
+
+/* ---- pace ---- */
+
+void conn_request_begins(struct conn *conn)
+{
+    conn->in_flight++;
+}
+
+void conn_request_ends(struct conn *conn)
+{
+    assert(conn->in_flight > 0);
+    conn->in_flight--;
+    want_turn(conn);
+}
+
+void conn_pause(struct conn *conn)
+{
+    conn->is_paused = true;
+}
+
+void conn_resume(struct conn *conn)
+{
+    conn->is_paused = false;
+    want_turn(conn);
+}
+
+/* ---- life ---- */
+
+static void open_owner(struct conn *conn)
+{
+    struct net_server *server = conn->server;
+    X509 *peer = SSL_get1_peer_certificate(conn->ssl);
+    set_state(conn, CONN_GREETING);
+    if (peer && SSL_get_verify_result(conn->ssl) == X509_V_OK)
+        conn->owner = server->options.handler->opened(server->options.ctx, conn, peer);
+    X509_free(peer);
+    tls_forget_peer(conn->ssl);
+    if (!conn->owner)
+        conn_abort(conn);
+}
+
+/* The alert that says why is on its way, and the client may have sent its first request: closing
+ * with that unread would destroy the alert. So the socket stays, unread, for the time of CLOSING.
+ */
+static void refuse_handshake(struct conn *conn, unsigned long code)
+{
+    const char *reason = ERR_reason_error_string(code);
+    log_info("handshake_failed", "reason=\"%s\"", reason ? reason : "unknown");
+    set_state(conn, CONN_CLOSING);
+    conn->is_shut = true;
+    bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
+    shutdown(bufferevent_getfd(conn->bev), SHUT_WR);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *ctx)
+{
+    struct conn *conn = ctx;
+    if (conn->state == CONN_CLOSED)
+        return;
+    if (what & BEV_EVENT_CONNECTED) {
+        open_owner(conn);
+        return;
+    }
+    unsigned long code = bufferevent_get_openssl_error(bev);
+    if (conn->state == CONN_HANDSHAKE && code)
+        refuse_handshake(conn, code);
+    else
+        conn_abort(conn);
+}
+
+static struct conn *conn_take(struct net_server *server)
+{
+    struct conn *conn = TAILQ_FIRST(&server->spare);
+    if (!conn)
+        return calloc(1, sizeof *conn);
+    TAILQ_REMOVE(&server->spare, conn, in_state);
+    memset(conn, 0, sizeof *conn);
+    return conn;
+}
+
+void conn_accept(struct net_server *server, int fd)
+{
+    struct conn *conn = conn_take(server);
+    SSL *ssl = conn ? SSL_new(server->options.tls) : NULL;
+    struct bufferevent *bev = NULL;
+    if (ssl) /* takes ssl and fd, also when it fails after having begun */
+        bev = bufferevent_openssl_socket_new(server->base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING,
+                                             BEV_OPT_CLOSE_ON_FREE);
+    if (!bev) {
+        SSL_free(ssl);
+        close(fd);
+        free(conn);
+        log_warning("connection_dropped", "reason=\"no memory\"");
+        return;
+    }
+    conn->server = server;
+    conn->bev = bev;
+    conn->ssl = ssl;
+    conn->state = CONN_HANDSHAKE;
+    conn->active_us = clock_monotonic_us();
+    TAILQ_INSERT_TAIL(&server->conns[CONN_HANDSHAKE], conn, in_state);
+    server->count++;
+    stats_add(&server->stats->connections, 1);
+    bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
+    bufferevent_setcb(bev, on_readable, on_written, on_event, conn);
+    bufferevent_enable(bev, EV_READ | EV_WRITE);
+}
+
+void conn_welcome(struct conn *conn)
+{
+    if (conn->state == CONN_GREETING)
+        set_state(conn, CONN_OPEN);
+}
+
+void conn_close(struct conn *conn)
+{
+    if (conn->state == CONN_HANDSHAKE)
+        conn_abort(conn);
+    if (conn->state != CONN_GREETING && conn->state != CONN_OPEN)
+        return;
+    set_state(conn, CONN_CLOSING);
+    bufferevent_enable(conn->bev, EV_READ);
+    want_turn(conn);
+}
+
+void conn_abort(struct conn *conn)
+{
+    if (conn->state == CONN_CLOSED)
+        return;
+    set_state(conn, CONN_CLOSED);
+    bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
+    conn->server->count--;
+    stats_add(&conn->server->stats->connections, -1);
+    want_turn(conn);
+}
+
+/* Says the end and waits for the peer's: closing with unread bytes would destroy the last answer on
+ * its way. */
+static void shut(struct conn *conn)
+{
+    conn->is_shut = true;
+    ERR_clear_error();
+    SSL_shutdown(conn->ssl);
+    ERR_clear_error();
+    shutdown(bufferevent_getfd(conn->bev), SHUT_WR);
+    conn->active_us = clock_monotonic_us();
+    touch(conn);
+}
+
+void conn_turn(struct conn *conn)
+{
+    flush(conn);
+    if (conn->state == CONN_CLOSED)
+        return;
+    if (conn->state == CONN_CLOSING) {
+        if (!conn->is_shut && conn->in_flight == 0 && unsent(conn) == 0)
+            shut(conn);
+        return;
+    }
+    if (!takes_frames(conn))
+        return;
+    if (!(bufferevent_get_enabled(conn->bev) & EV_READ))
+        bufferevent_enable(conn->bev, EV_READ);
+    if (evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0)
+        take_frames(conn);
+}
+
+void conn_expire(struct conn *conn)
+{
+    if (conn->in_flight > 0 && conn->state != CONN_CLOSED) {
+        touch(conn); /* its requests have deadlines of their own */
+        return;
+    }
+    if (conn->state == CONN_OPEN && unsent(conn) == 0)
+        conn_close(conn);
+    else
+        conn_abort(conn);
+}
+
+void conn_free(struct conn *conn)
+{
+    struct net_server *server = conn->server;
+    assert(conn->state == CONN_CLOSED && !conn->is_in_turn);
+    TAILQ_REMOVE(&server->conns[CONN_CLOSED], conn, in_state);
+    if (conn->owner)
+        server->options.handler->closed(conn->owner);
+    conn->owner = NULL;
+    out_give(conn);
+    bufferevent_free(conn->bev);
+    TAILQ_INSERT_HEAD(&server->spare, conn, in_state);
+}

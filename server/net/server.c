@@ -1,0 +1,140 @@
+/* Owns the lists of connections of one worker, the end of each turn of the loop and the time
+ * limits. Called by the worker. Never looks into a frame. */
+#include "net/server.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "net/server_private.h"
+
+#define TICK_US            250000
+#define CLOSING_TIMEOUT_US 2000000
+
+static int64_t timeout_us_of(const struct net_server *server, enum conn_state state)
+{
+    switch (state) {
+    case CONN_HANDSHAKE:
+    case CONN_GREETING: return server->options.handshake_timeout_s * INT64_C(1000000);
+    case CONN_OPEN: return server->options.idle_timeout_s * INT64_C(1000000);
+    default: return CLOSING_TIMEOUT_US;
+    }
+}
+
+/* The lists are in order of activity, so only the connections whose time is over are looked at. */
+static void on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+    struct net_server *server = ctx;
+    (void)fd, (void)what;
+    int64_t now_us = clock_monotonic_us();
+    for (enum conn_state state = CONN_HANDSHAKE; state < CONN_CLOSED; state++) {
+        int64_t limit_us = now_us - timeout_us_of(server, state);
+        struct conn *conn;
+        while ((conn = TAILQ_FIRST(&server->conns[state])) && conn->active_us <= limit_us)
+            conn_expire(conn);
+    }
+}
+
+static void free_closed(struct net_server *server)
+{
+    struct conn *conn;
+    while ((conn = TAILQ_FIRST(&server->conns[CONN_CLOSED])))
+        conn_free(conn);
+    accept_reconsider(server);
+}
+
+/* Runs after the callbacks of this turn's events: their answers leave together, and nothing that is
+ * on the stack of a callback is freed under it. */
+static void on_turn_end(evutil_socket_t fd, short what, void *ctx)
+{
+    struct net_server *server = ctx;
+    (void)fd, (void)what;
+    struct conn_list turn = TAILQ_HEAD_INITIALIZER(turn);
+    TAILQ_CONCAT(&turn, &server->turn, in_turn);
+    struct conn *conn;
+    while ((conn = TAILQ_FIRST(&turn))) {
+        TAILQ_REMOVE(&turn, conn, in_turn);
+        conn->is_in_turn = false;
+        conn_turn(conn);
+    }
+    if (TAILQ_EMPTY(&server->turn))
+        free_closed(server);
+}
+
+struct net_server *net_server_create(struct event_base *base, const struct net_options *options,
+                                     struct err *err)
+{
+    static const struct timeval tick = {.tv_usec = TICK_US};
+    struct net_server *server = calloc(1, sizeof *server);
+    if (!server) {
+        SSL_CTX_free(options->tls);
+        err_set(err, "no memory");
+        return NULL;
+    }
+    server->base = base;
+    server->options = *options;
+    server->stats = &options->page->slots[options->slot].stats;
+    for (int state = 0; state < CONN_STATE_COUNT; state++)
+        TAILQ_INIT(&server->conns[state]);
+    TAILQ_INIT(&server->turn);
+    TAILQ_INIT(&server->spare);
+    server->turn_end = event_new(base, -1, 0, on_turn_end, server);
+    server->tick = event_new(base, -1, EV_PERSIST, on_tick, server);
+    if (!server->turn_end || !server->tick || event_add(server->tick, &tick) != 0)
+        err_set(err, "no memory");
+    else if (accept_start(server, err))
+        return server;
+    net_server_destroy(&server);
+    return NULL;
+}
+
+void net_server_destroy(struct net_server **at)
+{
+    struct net_server *server = *at;
+    if (!server)
+        return;
+    accept_stop(server);
+    for (enum conn_state state = CONN_HANDSHAKE; state < CONN_CLOSED; state++) {
+        struct conn *conn;
+        while ((conn = TAILQ_FIRST(&server->conns[state])))
+            conn_abort(conn);
+    }
+    on_turn_end(-1, 0, server);
+    assert(server->count == 0);
+    struct conn *conn;
+    while ((conn = TAILQ_FIRST(&server->spare))) {
+        TAILQ_REMOVE(&server->spare, conn, in_state);
+        free(conn);
+    }
+    while (server->out_pool.free) {
+        void *next = *(void **)server->out_pool.free;
+        free(server->out_pool.free);
+        server->out_pool.free = next;
+    }
+    if (server->turn_end)
+        event_free(server->turn_end);
+    if (server->tick)
+        event_free(server->tick);
+    SSL_CTX_free(server->options.tls);
+    free(server);
+    *at = NULL;
+}
+
+void net_server_set_tls(struct net_server *server, SSL_CTX *tls)
+{
+    SSL_CTX_free(server->options.tls);
+    server->options.tls = tls;
+}
+
+void net_server_stop(struct net_server *server)
+{
+    struct conn *conn;
+    accept_stop(server);
+    while ((conn = TAILQ_FIRST(&server->conns[CONN_HANDSHAKE])))
+        conn_abort(conn);
+}
+
+size_t net_server_connections(const struct net_server *server)
+{
+    return server->count;
+}

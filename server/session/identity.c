@@ -1,0 +1,109 @@
+/* Reads an identity from a certificate. Called once per connection, while the handshake's
+ * certificate is at hand. Decides nothing about rights. */
+#include "session/identity.h"
+
+#include <openssl/evp.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+static bool is_name_char(char c, bool first)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (!first && (c == '-' || c == '_'));
+}
+
+/* A cursor over the URI with a sticky error. */
+struct cursor {
+    const char *at;
+    const char *end;
+    bool failed;
+};
+
+static bool take_word(struct cursor *cursor, const char *word)
+{
+    size_t size = strlen(word);
+    if (cursor->failed || (size_t)(cursor->end - cursor->at) < size ||
+        memcmp(cursor->at, word, size) != 0)
+        return false;
+    cursor->at += size;
+    return true;
+}
+
+static void take_name(struct cursor *cursor, char name_out[IDENTITY_NAME_BYTES_MAX + 1])
+{
+    size_t size = 0;
+    while (!cursor->failed && cursor->at < cursor->end && is_name_char(*cursor->at, size == 0)) {
+        if (size == IDENTITY_NAME_BYTES_MAX)
+            break;
+        name_out[size++] = *cursor->at++;
+    }
+    name_out[size] = '\0';
+    cursor->failed = cursor->failed || size == 0;
+}
+
+bool identity_of_uri(const char *uri, size_t size, const char *network, struct identity *out,
+                     struct err *err)
+{
+    struct cursor cursor = {.at = uri, .end = uri + size};
+    struct identity identity = {0};
+    if (!take_word(&cursor, "loyal://"))
+        return err_set(err, "its URI does not begin with loyal://");
+    if (!take_word(&cursor, network) || !take_word(&cursor, "/"))
+        return err_set(err, "its URI is of another network than %s", network);
+    if (take_word(&cursor, "merchant/")) {
+        identity.role = IDENTITY_TERMINAL;
+        take_name(&cursor, identity.merchant);
+        cursor.failed = cursor.failed || !take_word(&cursor, "/terminal/");
+        take_name(&cursor, identity.name);
+    } else if (take_word(&cursor, "operator/")) {
+        identity.role = IDENTITY_OPERATOR;
+        take_name(&cursor, identity.name);
+    } else {
+        cursor.failed = true;
+    }
+    if (cursor.failed || cursor.at != cursor.end)
+        return err_set(err,
+                       "its URI is neither loyal://%s/merchant/M/terminal/T nor "
+                       "loyal://%s/operator/O, names of [a-z0-9][a-z0-9_-]*, 1 to %d bytes",
+                       network, network, IDENTITY_NAME_BYTES_MAX);
+    *out = identity;
+    return true;
+}
+
+/* Without the extension OpenSSL would let every use pass. */
+static bool is_for_clients(X509 *certificate)
+{
+    return (X509_get_extension_flags(certificate) & EXFLAG_XKUSAGE) &&
+           (X509_get_extended_key_usage(certificate) & XKU_SSL_CLIENT);
+}
+
+/* The only URI, or NULL when there is none or more than one. */
+static const ASN1_IA5STRING *only_uri(const GENERAL_NAMES *names)
+{
+    const ASN1_IA5STRING *found = NULL;
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        if (name->type != GEN_URI)
+            continue;
+        if (found)
+            return NULL;
+        found = name->d.uniformResourceIdentifier;
+    }
+    return found;
+}
+
+bool identity_of_certificate(X509 *certificate, const char *network, struct identity *out,
+                             struct err *err)
+{
+    if (!is_for_clients(certificate))
+        return err_set(err, "its extended key usage does not say clientAuth");
+    int critical = 0; /* -2: the extension stands in it more than once */
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, &critical, NULL);
+    const ASN1_IA5STRING *uri = names ? only_uri(names) : NULL;
+    bool good = uri || err_set(err, "it has not exactly one URI as subject alternative name");
+    good = good && identity_of_uri((const char *)ASN1_STRING_get0_data(uri),
+                                   (size_t)ASN1_STRING_length(uri), network, out, err);
+    GENERAL_NAMES_free(names);
+    if (good && X509_digest(certificate, EVP_sha256(), out->certificate_sha256, NULL) != 1)
+        good = err_set(err, "OpenSSL cannot hash it");
+    return good;
+}

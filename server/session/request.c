@@ -1,0 +1,138 @@
+/* Owns requests: their pool, decoding and end. A frame is validated over its bytes before anything
+ * is allocated, then unpacked into the request's capped arena. Called by session.c and handlers. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "outcome.h"
+#include "session/session.h"
+#include "session/verb.h"
+#include "validate.h"
+
+static void *allocate(void *arena, size_t size)
+{
+    return arena_alloc(arena, size);
+}
+
+static void release_nothing(void *arena, void *pointer)
+{
+    (void)arena, (void)pointer; /* the arena forgets all at once */
+}
+
+/* NULL: the worker holds as many as it may, or there is no memory. */
+static struct request *request_take(struct worker *worker)
+{
+    struct request *request = TAILQ_FIRST(&worker->spare);
+    if (worker->request_count >= worker->request_max)
+        return NULL;
+    if (request) {
+        TAILQ_REMOVE(&worker->spare, request, in_list);
+    } else {
+        request = calloc(1, sizeof *request);
+        if (!request)
+            return NULL;
+        arena_init(&request->arena, REQUEST_ARENA_BYTES_MAX);
+        request->allocator = (ProtobufCAllocator){
+            .alloc = allocate, .free = release_nothing, .allocator_data = &request->arena};
+    }
+    worker->request_count++;
+    return request;
+}
+
+static void request_give(struct worker *worker, struct request *request)
+{
+    if (request->arena.used_bytes > REQUEST_ARENA_KEPT)
+        arena_free(&request->arena);
+    else
+        arena_reset(&request->arena);
+    request->session = NULL;
+    request->message = NULL;
+    request->progress = NULL;
+    TAILQ_INSERT_HEAD(&worker->spare, request, in_list);
+    worker->request_count--;
+}
+
+void request_pool_free(struct worker *worker)
+{
+    struct request *request;
+    while ((request = TAILQ_FIRST(&worker->spare))) {
+        TAILQ_REMOVE(&worker->spare, request, in_list);
+        arena_free(&request->arena);
+        free(request);
+    }
+}
+
+static void answer_fault(struct session *session, uint64_t id, const struct validation *fault)
+{
+    bool malformed = fault->fault == VALIDATION_MALFORMED;
+    struct answer answer =
+        answer_of(malformed ? OUTCOME_CODE(MALFORMED) : OUTCOME_CODE(INVALID_FIELD));
+    answer.text = fault->text;
+    answer.field = fault->field;
+    if (malformed)
+        session_garbled(session);
+    answer_send(session, id, &answer);
+}
+
+static void begin(struct session *session, struct request *request)
+{
+    const Loyal__V1__Request *message = request->message;
+    uint32_t deadline_ms = (uint32_t)session->worker->config->deadline_ms_max;
+    if (message->deadline_ms > 0 && message->deadline_ms < deadline_ms)
+        deadline_ms = message->deadline_ms;
+    request->session = session;
+    request->id = message->id;
+    request->by_identifier = false;
+    request->verb = verb_of(message->body_case);
+    request->deadline_us = clock_monotonic_us() + (int64_t)deadline_ms * 1000;
+    TAILQ_INSERT_TAIL(&session->requests, request, in_list);
+    conn_request_begins(session->conn);
+}
+
+void request_receive(struct session *session, const uint8_t *bytes, size_t size)
+{
+    struct worker *worker = session->worker;
+    struct validation validation;
+    stats_add(&worker->stats->requests, 1);
+    if (!validate_message(&loyal__v1__request__descriptor, bytes, size, 0, &validation)) {
+        answer_fault(session, validate_peek_id(bytes, size), &validation);
+        return;
+    }
+    struct request *request = request_take(worker);
+    if (request)
+        request->message = loyal__v1__request__unpack(&request->allocator, size, bytes);
+    if (!request || !request->message) {
+        struct answer answer = answer_of(OUTCOME_CODE(OVERLOADED));
+        answer_send(session, validate_peek_id(bytes, size), &answer);
+        if (request)
+            request_give(worker, request);
+        return;
+    }
+    begin(session, request);
+    struct answer answer;
+    if (request->verb && request->verb->check && !request->verb->check(request, &answer))
+        request_answer(request, &answer);
+    else
+        session_handle(request);
+}
+
+void request_answer(struct request *request, const struct answer *answer)
+{
+    struct session *session = request->session;
+    assert(session);
+    if (answer->code == OUTCOME_CODE(NOT_IDENTIFIED) && session->state == SESSION_OPEN)
+        session_lose_right(session);
+    answer_send(session, request->id, answer);
+    TAILQ_REMOVE(&session->requests, request, in_list);
+    if (session->conn)
+        conn_request_ends(session->conn);
+    request_give(session->worker, request);
+    session_release(session);
+}
+
+void request_answer_code(struct request *request, int code)
+{
+    struct answer answer = answer_of(code);
+    request_answer(request, &answer);
+}

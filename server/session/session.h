@@ -1,0 +1,168 @@
+/* What the files of session/ share: a worker's sessions and their requests. Private to session/;
+ * others see worker.h.
+ *
+ * Lifetimes: a session lives until its connection is gone and its last request is answered; a
+ * request from its frame to request_answer, which every path of a handler reaches exactly once. */
+#pragma once
+
+#include <sys/queue.h>
+
+#include "base/arena.h"
+#include "base/keyring.h"
+#include "config/config.h"
+#include "engine/engine.h"
+#include "loyal/v1/envelope.pb-c.h"
+#include "net/server.h"
+#include "session/fsm.h"
+#include "session/identity.h"
+#include "session/limits.h"
+#include "session/ref.h"
+#include "store/statements.h"
+
+struct verb;
+struct request;
+TAILQ_HEAD(request_list, request);
+
+struct worker {
+    struct event_base *base;
+    const struct config *config;
+    const struct domain_clock *clock;
+    const struct keyring *keyring;
+    struct shared_page *page;
+    struct worker_stats *stats;
+    struct engine *engine;
+    struct net_server *net;
+    struct ref_table *refs;
+    TAILQ_HEAD(session_list, session) sessions;
+    struct request_list spare; /* the pool */
+    size_t request_count;      /* out of the pool */
+    size_t request_max;
+    struct request_list strangers;  /* Hellos that wait for the refresh under way */
+    struct request_list latecomers; /* and those that came after it began */
+    bool is_refreshing;
+    int32_t day; /* a cache: the day of the instants from .. to */
+    int64_t day_from_us, day_to_us;
+};
+
+struct session {
+    TAILQ_ENTRY(session) in_worker;
+    struct worker *worker;
+    struct conn *conn; /* NULL: gone */
+    enum session_state state;
+    struct identity identity;
+    struct request_list requests; /* unanswered */
+    uint64_t request_id_max;      /* ids above it are surely new */
+    /* of the reference, once welcomed */
+    int32_t merchant_id; /* 0: an operator */
+    int32_t terminal_id;
+    int32_t store_id; /* 0: any */
+    int16_t channel;
+    char currency[4];
+};
+
+struct request {
+    TAILQ_ENTRY(request) in_list; /* of its session, or of the spare ones */
+    TAILQ_ENTRY(request) in_strangers;
+    struct session *session;
+    const struct verb *verb;
+    uint64_t id;
+    int64_t deadline_us; /* clock_monotonic_us */
+    struct arena arena;
+    ProtobufCAllocator allocator; /* over the arena */
+    Loyal__V1__Request *message;
+    bool by_identifier; /* the member meant, filled by the verb's check */
+    uint8_t identifier_hash[HASH_BYTES];
+    const char *store_code; /* of a posting: where it happened, "": nowhere */
+    const char *currency;   /* of an earn's purchase, NULL: no money */
+    union {                 /* what the engine holds meanwhile */
+        struct posting posting;
+        struct lookup lookup;
+        struct query query;
+    };
+    void *progress; /* of a handler of several steps; in the arena */
+};
+
+/* An answer under construction; the body and what it points to live until it is sent. */
+struct answer {
+    int code;          /* of loyal.v1.ResultCode */
+    const char *text;  /* NULL: the code's own */
+    const char *field; /* of INVALID_FIELD */
+    bool recorded;
+    Loyal__V1__Response response; /* body_case and body */
+};
+
+/* ---- session.c ---- */
+extern const struct conn_handler session_handler; /* ctx: the worker */
+void session_drain_all(struct worker *worker);
+void session_reference_changed(void *ctx, struct reference *reference);
+/* Whether the reference still gives the session its right. Fills merchant and terminal if asked. */
+bool session_is_known(struct session *session, const struct reference *reference, bool fill);
+/* A decoded request: finds and takes the step that it makes. */
+void session_handle(struct request *request);
+void session_step(struct request *request, enum session_event event);
+/* The frame could not be read; the answer that says so follows. */
+void session_garbled(struct session *session);
+/* The database does not know him any more; the answer that says so follows. */
+void session_lose_right(struct session *session);
+/* Frees the session when neither connection nor request needs it. */
+void session_release(struct session *session);
+
+/* ---- hello.c ---- */
+enum session_event hello_judge(struct request *request);
+void hello_welcome(struct request *request);
+void hello_refresh(struct request *request);
+
+/* ---- request.c ---- */
+/* Decodes one frame and hands it on, or answers what is wrong with it. */
+void request_receive(struct session *session, const uint8_t *bytes, size_t size);
+/* Answers and ends the request: it is gone afterwards. */
+void request_answer(struct request *request, const struct answer *answer);
+void request_answer_code(struct request *request, int code);
+void request_pool_free(struct worker *worker);
+
+/* ---- answer.c ---- */
+struct answer answer_of(int code);
+struct answer answer_invalid(const char *field, const char *text);
+/* Packs and queues it; closes the connection where the code says so. */
+void answer_send(struct session *session, uint64_t id, const struct answer *answer);
+
+/* ---- target.c: the member whom a request means ---- */
+/* Normalises and hashes the identifier into the request; false and INVALID_FIELD otherwise. field:
+ * the path of the identifier's value in the request. */
+bool target_check(struct request *request, const Loyal__V1__Member *member, const char *field,
+                  struct answer *answer_out);
+bool target_check_identifier(struct request *request, const Loyal__V1__Identifier *identifier,
+                             const char *field, struct answer *answer_out);
+/* The number that a ref stands for towards this session's merchant, REF_NOBODY for none. */
+int64_t target_of(struct request *request, const Loyal__V1__Member *member);
+/* The hash of an identifier; NULL, or what is wrong with it. */
+const char *target_hash(const struct worker *worker, const Loyal__V1__Identifier *identifier,
+                        uint8_t hash_out[HASH_BYTES]);
+
+/* ---- posting.c: writing requests of terminals ---- */
+/* Everything that enrolments, earns, redemptions and reversals share; the verb's handler fills the
+ * rest and calls engine_post. False: answered, INTERNAL. */
+bool posting_begin(struct request *request, enum entry_kind kind, const ProtobufCBinaryData *key,
+                   const ProtobufCMessage *body) must_check;
+void posting_occasion(struct request *request, const Loyal__V1__Occasion *occasion);
+
+/* ---- query.c: what operators ask the database ---- */
+struct query_call {
+    int statement;
+    const char *const
+        *values; /* text; the array is copied, what it points to lives with the request */
+    int value_count;
+    void (*done)(struct query *query, int code, const struct query_rows *rows);
+};
+void query_begin(struct request *request, const struct query_call *call);
+/* A column as text copied into the request's arena; as a number, 0 where it is none. */
+char *query_text(struct request *request, const struct query_rows *rows, int row, int column);
+int64_t query_number(const struct query_rows *rows, int row, int column);
+const char *number_text(struct request *request, int64_t number);
+/* count messages of size bytes, and in *pointers_out an array of pointers to them, as protobuf-c
+ * wants a repeated field; NULL without memory. */
+void *query_messages(struct request *request, int count, size_t size, void **pointers_out);
+
+/* ---- worker.c ---- */
+/* zone_day, remembering the last day asked for. */
+int32_t worker_day(struct worker *worker, int64_t at_us);

@@ -1,0 +1,43 @@
+/* Finds out which member a request means: by identifier, normalised and hashed, or by ref. Called
+ * by the handlers and their checks. Never logs an identifier. */
+#include <string.h>
+
+#include "session/normalise.h"
+#include "session/session.h"
+
+const char *target_hash(const struct worker *worker, const Loyal__V1__Identifier *identifier,
+                        uint8_t hash_out[HASH_BYTES])
+{
+    char normal[NORMALISED_BYTES_MAX + 1];
+    enum identifier_kind kind = (enum identifier_kind)identifier->kind;
+    const char *fault = normalise(kind, identifier->value, worker->config->country_code, normal);
+    if (!fault)
+        normalise_hash(keyring_identifier_key(worker->keyring), kind, normal, hash_out);
+    return fault;
+}
+
+bool target_check_identifier(struct request *request, const Loyal__V1__Identifier *identifier,
+                             const char *field, struct answer *answer_out)
+{
+    const char *fault = target_hash(request->session->worker, identifier, request->identifier_hash);
+    request->by_identifier = true;
+    if (fault)
+        *answer_out = answer_invalid(field, fault);
+    return !fault;
+}
+
+bool target_check(struct request *request, const Loyal__V1__Member *member, const char *field,
+                  struct answer *answer_out)
+{
+    request->by_identifier = member->by_case == LOYAL__V1__MEMBER__BY_IDENTIFIER;
+    return !request->by_identifier ||
+           target_check_identifier(request, member->identifier, field, answer_out);
+}
+
+int64_t target_of(struct request *request, const Loyal__V1__Member *member)
+{
+    struct session *session = request->session;
+    if (request->by_identifier || member->ref.len != REF_BYTES)
+        return REF_NOBODY;
+    return ref_open(session->worker->refs, session->merchant_id, member->ref.data);
+}

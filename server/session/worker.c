@@ -1,0 +1,250 @@
+/* Owns the worker process: puts engine, network and sessions together, reloads, drains and ends.
+ * Called by main in each forked worker. Handles no request. */
+#include "session/worker.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/zone.h"
+#include "rules.h"
+#include "frame.h"
+#include "session/session.h"
+#include "validate.h"
+
+#define TICK_MS        100
+#define SECOND_US      INT64_C(1000000)
+#define DAY_US         (INT64_C(86400) * SECOND_US)
+#define EVENT_SLOTS    4
+#define REQUESTS_SPARE 1024 /* those that are no postings */
+
+/* The process around the worker that the sessions know. */
+struct process {
+    struct worker worker;
+    const struct worker_options *options;
+    struct event *events[EVENT_SLOTS]; /* SIGTERM, SIGINT, SIGHUP, the tick */
+    int64_t drain_until_us;            /* 0: not draining */
+};
+
+int32_t worker_day(struct worker *worker, int64_t at_us)
+{
+    if (worker->day == 0 || at_us < worker->day_from_us || at_us >= worker->day_to_us) {
+        worker->day = zone_day(at_us);
+        worker->day_from_us = zone_day_begin(worker->day);
+        worker->day_to_us = zone_end_of_day_after_months(at_us, 0);
+    }
+    return worker->day;
+}
+
+void session_print_limits(FILE *out)
+{
+    fprintf(out, "%-24s %10d  bytes of a request (frame)\n", "request_bytes_max",
+            FRAME_REQUEST_BYTES_MAX);
+    fprintf(out, "%-24s %10d  bytes of a response (frame)\n", "response_bytes_max",
+            FRAME_RESPONSE_BYTES_MAX);
+    fprintf(out, "%-24s %10d  levels of messages in messages\n", "depth_max", VALIDATE_DEPTH_MAX);
+    fprintf(out, "%-24s %10d  messages and repeated elements in a request\n", "elements_max",
+            VALIDATE_ELEMENTS_MAX);
+    fprintf(out, "%-24s %10zu  bytes that one request may take in memory\n", "request_arena_max",
+            REQUEST_ARENA_BYTES_MAX);
+    fprintf(out, "%-24s %10d  lines of a basket\n", "basket_lines_max", RULE_BASKET_LINES_MAX);
+    fprintf(out, "%-24s %10d  identifiers of an enrolment\n", "identifiers_max",
+            RULE_IDENTIFIERS_MAX);
+    fprintf(out, "%-24s %10d  stores added at once\n", "stores_max", RULE_STORES_MAX);
+    fprintf(out, "%-24s %10d  rows of a list's page\n", "page_rows", PAGE_ROWS);
+    fprintf(out, "%-24s %10d  days that an unknown key may be old (R35)\n", "key_age_days_max",
+            KEY_AGE_DAYS_MAX);
+    fprintf(out, "%-24s %10d  seconds that a key may be ahead (R32)\n", "key_ahead_s_max",
+            KEY_AHEAD_S_MAX);
+}
+
+struct tls_files worker_tls_files(const struct config *config)
+{
+    return (struct tls_files){
+        .certificate_file = config->certificate_file,
+        .key_file = config->key_file,
+        .authority_file = config->authority_file,
+    };
+}
+
+/* ---- events ---- */
+
+static void drain(struct process *process)
+{
+    struct worker *worker = &process->worker;
+    if (process->drain_until_us)
+        return;
+    int64_t limit_us = worker->config->drain_timeout_s * SECOND_US;
+    log_info("draining", "connections=%zu requests=%zu", net_server_connections(worker->net),
+             worker->request_count);
+    process->drain_until_us = clock_monotonic_us() + limit_us;
+    net_server_stop(worker->net);
+    session_drain_all(worker);
+}
+
+static void on_end_signal(evutil_socket_t number, short what, void *ctx)
+{
+    (void)number, (void)what;
+    drain(ctx);
+}
+
+/* The master has looked at the same files before it sent the signal. */
+static void on_reload_signal(evutil_socket_t number, short what, void *ctx)
+{
+    struct process *process = ctx;
+    struct err err = {0};
+    (void)number, (void)what;
+    struct config *config = config_create(process->options->config_file, &err);
+    SSL_CTX *tls = NULL;
+    if (config) {
+        struct tls_files files = worker_tls_files(config);
+        tls = tls_context_create(&files, &err);
+    }
+    if (tls) {
+        char name[20];
+        snprintf(name, sizeof name, "worker%d", process->options->slot);
+        log_init(name, (enum log_level)config->log_level);
+        net_server_set_tls(process->worker.net, tls);
+        log_info("reloaded", "slot=%d", process->options->slot);
+    } else {
+        log_error("reload_failed", "reason=\"%s\"", err.text);
+    }
+    config_destroy(&config);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+    struct process *process = ctx;
+    struct worker *worker = &process->worker;
+    (void)fd, (void)what;
+    bool ready = engine_ready(worker->engine) && !process->drain_until_us;
+    if (ready != (worker->stats->ready != 0)) {
+        __atomic_store_n(&worker->stats->ready, ready ? 1 : 0, __ATOMIC_RELAXED);
+        log_info(ready ? "ready" : "not_ready", "reason=\"%s\"",
+                 engine_unready_reason(worker->engine));
+    }
+    if (!process->drain_until_us)
+        return;
+    bool is_done = net_server_connections(worker->net) == 0 && worker->request_count == 0;
+    if (is_done || clock_monotonic_us() >= process->drain_until_us)
+        event_base_loopbreak(worker->base);
+}
+
+static bool add_events(struct process *process, struct err *err)
+{
+    static const struct timeval tick = {.tv_usec = TICK_MS * 1000};
+    struct event_base *base = process->worker.base;
+    struct event **events = process->events;
+    events[0] = evsignal_new(base, SIGTERM, on_end_signal, process);
+    events[1] = evsignal_new(base, SIGINT, on_end_signal, process);
+    events[2] = evsignal_new(base, SIGHUP, on_reload_signal, process);
+    events[3] = event_new(base, -1, EV_PERSIST, on_tick, process);
+    for (int i = 0; i < EVENT_SLOTS; i++) {
+        if (!events[i] || event_add(events[i], i == 3 ? &tick : NULL) != 0)
+            return err_set(err, "no memory for events");
+    }
+    return true;
+}
+
+/* ---- parts ---- */
+
+static bool open_engine(struct worker *worker, struct err *err)
+{
+    const struct config *config = worker->config;
+    struct engine_options options = {
+        .conninfo = config->postgres,
+        .lanes = config->lanes,
+        .batch_max = config->batch_max,
+        .queue_max = config->queue_max,
+        .lock_timeout_ms = config->lock_timeout_ms,
+        .statement_timeout_ms = config->statement_timeout_ms,
+        .terms = {.key_age_us_max = KEY_AGE_DAYS_MAX * DAY_US,
+                  .key_ahead_us_max = KEY_AHEAD_S_MAX * SECOND_US},
+        .stats = worker->stats,
+        .reference_changed = session_reference_changed,
+        .ctx = worker,
+    };
+    worker->engine = engine_create(worker->base, worker->clock, &options, err);
+    return worker->engine != NULL;
+}
+
+static bool open_net(struct process *process, struct err *err)
+{
+    struct worker *worker = &process->worker;
+    const struct config *config = worker->config;
+    struct tls_files files = worker_tls_files(config);
+    SSL_CTX *tls = tls_context_create(&files, err);
+    if (!tls)
+        return false;
+    struct net_options options = {
+        .listen_fds = process->options->sockets->fds,
+        .listen_count = process->options->sockets->count,
+        .tls = tls,
+        .page = worker->page,
+        .slot = process->options->slot,
+        .connections_max = config->connections_max,
+        .in_flight_max = config->in_flight_max,
+        .handshake_timeout_s = config->handshake_timeout_s,
+        .idle_timeout_s = config->idle_timeout_s,
+        .handler = &session_handler,
+        .ctx = worker,
+    };
+    worker->net = net_server_create(worker->base, &options, err);
+    return worker->net != NULL;
+}
+
+static bool open_parts(struct process *process, struct err *err)
+{
+    struct worker *worker = &process->worker;
+    worker->base = event_base_new();
+    worker->refs = ref_table_create(worker->keyring, err);
+    if (!worker->base || !worker->refs)
+        return err_set(err, "no memory for the event loop");
+    return open_engine(worker, err) && open_net(process, err) && add_events(process, err);
+}
+
+/* The network goes first, so that what the engine still answers finds no connection. */
+static void close_parts(struct process *process)
+{
+    struct worker *worker = &process->worker;
+    net_server_destroy(&worker->net);
+    if (worker->engine)
+        engine_destroy(&worker->engine);
+    request_pool_free(worker);
+    ref_table_destroy(&worker->refs);
+    for (int i = 0; i < EVENT_SLOTS; i++) {
+        if (process->events[i])
+            event_free(process->events[i]);
+    }
+    if (worker->base)
+        event_base_free(worker->base);
+}
+
+int worker_run(const struct worker_options *options)
+{
+    struct process process = {.options = options};
+    struct worker *worker = &process.worker;
+    struct err err = {0};
+    worker->config = options->config;
+    worker->clock = options->clock;
+    worker->keyring = options->keyring;
+    worker->page = options->page;
+    worker->stats = &options->page->slots[options->slot].stats;
+    worker->request_max = (size_t)worker->config->queue_max + REQUESTS_SPARE;
+    TAILQ_INIT(&worker->sessions);
+    TAILQ_INIT(&worker->spare);
+    TAILQ_INIT(&worker->strangers);
+    TAILQ_INIT(&worker->latecomers);
+    __atomic_store_n(&worker->stats->pid, (uint64_t)getpid(), __ATOMIC_RELAXED);
+    bool good = open_parts(&process, &err);
+    if (good)
+        event_base_dispatch(worker->base);
+    else
+        log_error("worker_failed", "reason=\"%s\"", err.text);
+    log_info("ending", "connections=%zu requests=%zu",
+             worker->net ? net_server_connections(worker->net) : 0, worker->request_count);
+    close_parts(&process);
+    return good ? 0 : 1;
+}

@@ -1,0 +1,437 @@
+/* Owns one libpq connection: its life, its queue of commands in flight, its events. Knows nothing
+ * of batches or points. */
+#include "store/pg.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define RECONNECT_MS_FIRST  50
+#define RECONNECT_MS_MAX    2000
+#define CONNECT_SECONDS_MAX 10
+
+enum pg_state { PG_CLOSED, PG_CONNECTING, PG_PREPARING, PG_READY };
+
+/* A command whose result is due. */
+struct pg_command {
+    pg_callback *callback;
+    void *ctx;
+};
+
+struct pg {
+    struct event_base *base;
+    struct pg_options options;
+    enum pg_state state;
+    PGconn *conn;
+    struct event *readable, *writable, *timer;
+    int backoff_ms;
+    struct pg_command *commands; /* ring */
+    size_t first, count, capacity;
+    bool failed; /* lost inside a call: closed from the loop */
+    bool is_unreplicated;
+    char reason[300];
+};
+
+static void on_readable(evutil_socket_t fd, short what, void *ctx);
+static void on_writable(evutil_socket_t fd, short what, void *ctx);
+static void on_timer(evutil_socket_t fd, short what, void *ctx);
+
+static void events_free(struct pg *pg)
+{
+    if (pg->readable)
+        event_free(pg->readable);
+    if (pg->writable)
+        event_free(pg->writable);
+    pg->readable = pg->writable = NULL;
+}
+
+static void timer_start(struct pg *pg, int ms)
+{
+    struct timeval after = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    event_add(pg->timer, &after);
+}
+
+static void command_push(struct pg *pg, pg_callback *callback, void *ctx)
+{
+    if (pg->count == pg->capacity) {
+        size_t capacity = pg->capacity ? pg->capacity * 2 : 64;
+        struct pg_command *grown = malloc(capacity * sizeof *grown);
+        assert(grown);
+        for (size_t i = 0; i < pg->count; i++)
+            grown[i] = pg->commands[(pg->first + i) % pg->capacity];
+        free(pg->commands);
+        pg->commands = grown;
+        pg->capacity = capacity;
+        pg->first = 0;
+    }
+    pg->commands[(pg->first + pg->count++) % pg->capacity] = (struct pg_command){callback, ctx};
+}
+
+static struct pg_command command_pop(struct pg *pg)
+{
+    struct pg_command command = pg->commands[pg->first];
+    pg->first = (pg->first + 1) % pg->capacity;
+    pg->count--;
+    return command;
+}
+
+/* Forgets the connection, tells everyone who waits, and tries again after a while. */
+static void pg_close(struct pg *pg, const char *why)
+{
+    bool was_ready = pg->state == PG_READY;
+    snprintf(pg->reason, sizeof pg->reason, "%s", why);
+    for (char *c = pg->reason; *c; c++)
+        if (*c == '\n' || *c == '"')
+            *c = ' ';
+    if (was_ready || pg->backoff_ms == RECONNECT_MS_FIRST)
+        log_warning("database_lost", "connection=\"%s\" cause=\"%s\"", pg->options.name,
+                    pg->reason);
+    pg->state = PG_CLOSED;
+    pg->failed = false;
+    events_free(pg);
+    if (pg->conn)
+        PQfinish(pg->conn);
+    pg->conn = NULL;
+    while (pg->count) {
+        struct pg_command command = command_pop(pg);
+        if (command.callback)
+            command.callback(command.ctx, NULL);
+    }
+    if (was_ready && pg->options.state_changed)
+        pg->options.state_changed(pg->options.ctx, false);
+    timer_start(pg, pg->backoff_ms);
+    pg->backoff_ms = pg->backoff_ms * 2 > RECONNECT_MS_MAX ? RECONNECT_MS_MAX : pg->backoff_ms * 2;
+}
+
+/* Inside a call no callback may run: leave it to the loop. */
+static void pg_fail_later(struct pg *pg)
+{
+    if (pg->failed)
+        return;
+    pg->failed = true;
+    timer_start(pg, 0);
+}
+
+static void pg_write(struct pg *pg)
+{
+    if (pg->failed || !pg->conn)
+        return;
+    int left = PQflush(pg->conn);
+    if (left < 0)
+        pg_fail_later(pg);
+    else if (left > 0)
+        event_add(pg->writable, NULL);
+}
+
+static void on_notice(void *ctx, const PGresult *result)
+{
+    struct pg *pg = ctx;
+    const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    if (text && strstr(text, "canceling wait for synchronous replication"))
+        pg->is_unreplicated = true;
+}
+
+static void on_setup_error(void *ctx, const PGresult *result)
+{
+    struct pg *pg = ctx;
+    if (!result || PQresultStatus(result) == PGRES_COMMAND_OK)
+        return;
+    char text[256];
+    pg_error_text(result, text, sizeof text);
+    log_error("database_setup", "connection=\"%s\" cause=\"%s\"", pg->options.name, text);
+    snprintf(pg->reason, sizeof pg->reason, "%s", text);
+    pg_fail_later(pg);
+}
+
+static void on_schema(void *ctx, const PGresult *result)
+{
+    struct pg *pg = ctx;
+    if (!result)
+        return;
+    const char *found = "none";
+    if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1)
+        found = PQgetvalue(result, 0, 0);
+    if (!strcmp(found, PG_SCHEMA_WANTED))
+        return;
+    snprintf(pg->reason, sizeof pg->reason,
+             "schema is %s, this program wants %s: run migrations/migrate deploy", found,
+             PG_SCHEMA_WANTED);
+    log_error("database_schema", "found=%s wanted=%s remedy=\"run migrations/migrate deploy\"",
+              found, PG_SCHEMA_WANTED);
+    pg_fail_later(pg);
+}
+
+static void on_prepared(void *ctx, const PGresult *result)
+{
+    struct pg *pg = ctx;
+    if (!result || pg->failed)
+        return;
+    pg->state = PG_READY;
+    pg->backoff_ms = RECONNECT_MS_FIRST;
+    pg->reason[0] = '\0';
+    event_del(pg->timer);
+    if (pg->options.state_changed)
+        pg->options.state_changed(pg->options.ctx, true);
+}
+
+static void schema_ask(struct pg *pg)
+{
+    command_push(pg, on_schema, pg);
+    if (!PQsendQueryParams(pg->conn, statements[STATEMENT_SCHEMA_READ], 0, NULL, NULL, NULL, NULL,
+                           0))
+        pg_fail_later(pg);
+}
+
+static void pg_prepare(struct pg *pg)
+{
+    pg->state = PG_PREPARING;
+    if (PQsetnonblocking(pg->conn, 1) || !PQenterPipelineMode(pg->conn)) {
+        pg_close(pg, PQerrorMessage(pg->conn));
+        return;
+    }
+    PQsetNoticeReceiver(pg->conn, on_notice, pg);
+    events_free(pg);
+    pg->readable = event_new(pg->base, PQsocket(pg->conn), EV_READ | EV_PERSIST, on_readable, pg);
+    pg->writable = event_new(pg->base, PQsocket(pg->conn), EV_WRITE, on_writable, pg);
+    event_add(pg->readable, NULL);
+    schema_ask(pg);
+    for (int id = pg->options.first; id <= (int)pg->options.last; id++) {
+        char name[16];
+        snprintf(name, sizeof name, "s%d", id);
+        command_push(pg, on_setup_error, pg);
+        if (!PQsendPrepare(pg->conn, name, statements[id], 0, NULL))
+            pg_fail_later(pg);
+    }
+    pg_sync(pg, on_prepared, pg);
+}
+
+/* One step of libpq's connecting; its socket may be another one each time. */
+static void on_connecting(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd, (void)what;
+    struct pg *pg = ctx;
+    PostgresPollingStatusType next = PQconnectPoll(pg->conn);
+    if (next == PGRES_POLLING_OK) {
+        pg_prepare(pg);
+        return;
+    }
+    if (next == PGRES_POLLING_FAILED) {
+        pg_close(pg, PQerrorMessage(pg->conn));
+        return;
+    }
+    events_free(pg);
+    short wanted = next == PGRES_POLLING_READING ? EV_READ : EV_WRITE;
+    pg->readable = event_new(pg->base, PQsocket(pg->conn), wanted, on_connecting, pg);
+    event_add(pg->readable, NULL);
+}
+
+static void pg_connect(struct pg *pg)
+{
+    const char *keywords[] = {"dbname", "application_name", "options", "client_encoding", NULL};
+    const char *values[] = {pg->options.conninfo, pg->options.name, pg->options.settings, "UTF8",
+                            NULL};
+    pg->state = PG_CONNECTING;
+    pg->conn = PQconnectStartParams(keywords, values, 1);
+    if (!pg->conn || PQstatus(pg->conn) == CONNECTION_BAD) {
+        pg_close(pg, pg->conn ? PQerrorMessage(pg->conn) : "out of memory");
+        return;
+    }
+    timer_start(pg, CONNECT_SECONDS_MAX * 1000);
+    pg->readable = event_new(pg->base, PQsocket(pg->conn), EV_WRITE, on_connecting, pg);
+    event_add(pg->readable, NULL);
+}
+
+/* Time to connect, a connection attempt that takes too long, or a failure met inside a call. */
+static void on_timer(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd, (void)what;
+    struct pg *pg = ctx;
+    if (pg->failed) {
+        char why[sizeof pg->reason];
+        snprintf(why, sizeof why, "%s", pg->reason[0] ? pg->reason : PQerrorMessage(pg->conn));
+        pg_close(pg, why);
+    } else if (pg->state == PG_CLOSED) {
+        pg_connect(pg);
+    } else if (pg->state != PG_READY) {
+        pg_close(pg, "connecting took too long");
+    }
+}
+
+/* Takes what has arrived; each command has one result, then NULL; a sync has its own and no NULL.
+ */
+static void results_take(struct pg *pg)
+{
+    while (pg->count && !pg->failed && !PQisBusy(pg->conn)) {
+        PGresult *result = PQgetResult(pg->conn);
+        if (!result && !(result = PQgetResult(pg->conn))) /* once: the end of what came before */
+            break;
+        ExecStatusType status = PQresultStatus(result);
+        struct pg_command command = command_pop(pg);
+        if (command.callback)
+            command.callback(command.ctx, result);
+        PQclear(result);
+        if (!pg->conn)
+            return;
+        if (status == PGRES_PIPELINE_SYNC)
+            continue;
+        while (!PQisBusy(pg->conn) && (result = PQgetResult(pg->conn)))
+            PQclear(result);
+    }
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd, (void)what;
+    struct pg *pg = ctx;
+    if (pg->failed)
+        return;
+    bool is_alive = PQconsumeInput(pg->conn);
+    if (is_alive)
+        results_take(pg);
+    if (pg->failed || !pg->conn)
+        return;
+    if (!is_alive || PQstatus(pg->conn) == CONNECTION_BAD)
+        pg_close(pg, PQerrorMessage(pg->conn));
+    else
+        pg_write(pg);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd, (void)what;
+    pg_write(ctx);
+}
+
+struct pg *pg_create(struct event_base *base, const struct pg_options *options)
+{
+    struct pg *pg = calloc(1, sizeof *pg);
+    assert(pg);
+    pg->base = base;
+    pg->options = *options;
+    pg->options.conninfo = strdup(options->conninfo);
+    pg->options.settings = strdup(options->settings);
+    pg->backoff_ms = RECONNECT_MS_FIRST;
+    snprintf(pg->reason, sizeof pg->reason, "connecting");
+    pg->timer = event_new(base, -1, 0, on_timer, pg);
+    assert(pg->timer);
+    timer_start(pg, 0);
+    return pg;
+}
+
+void pg_destroy(struct pg **pg_in)
+{
+    struct pg *pg = *pg_in;
+    if (!pg)
+        return;
+    *pg_in = NULL;
+    pg->options.state_changed = NULL;
+    pg->state = PG_CLOSED;
+    events_free(pg);
+    while (pg->count) {
+        struct pg_command command = command_pop(pg);
+        if (command.callback)
+            command.callback(command.ctx, NULL);
+    }
+    if (pg->conn)
+        PQfinish(pg->conn);
+    event_free(pg->timer);
+    free((char *)pg->options.conninfo);
+    free((char *)pg->options.settings);
+    free(pg->commands);
+    free(pg);
+}
+
+bool pg_ready(const struct pg *pg)
+{
+    return pg->state == PG_READY && !pg->failed;
+}
+
+const char *pg_reason(const struct pg *pg)
+{
+    return pg_ready(pg) ? "" : pg->reason;
+}
+
+void pg_send(struct pg *pg, enum statement_id statement, const struct params *params,
+             pg_callback *callback, void *ctx)
+{
+    char name[16];
+    const char *values[PARAMS_MAX];
+    int lengths[PARAMS_MAX], formats[PARAMS_MAX], count = params ? params->count : 0;
+    snprintf(name, sizeof name, "s%d", statement);
+    if (params)
+        params_finish(params);
+    for (int i = 0; i < count; i++) {
+        values[i] = (const char *)params->columns[i].bytes;
+        lengths[i] = (int)params->columns[i].size;
+        formats[i] = 1;
+    }
+    command_push(pg, callback, ctx);
+    if (!pg->conn || pg->failed ||
+        !PQsendQueryPrepared(pg->conn, name, count, values, lengths, formats, 1))
+        pg_fail_later(pg);
+}
+
+void pg_send_text(struct pg *pg, enum statement_id statement, const char *const *values, int count,
+                  pg_callback *callback, void *ctx)
+{
+    char name[16];
+    snprintf(name, sizeof name, "s%d", statement);
+    command_push(pg, callback, ctx);
+    if (!pg->conn || pg->failed ||
+        !PQsendQueryPrepared(pg->conn, name, count, values, NULL, NULL, 0))
+        pg_fail_later(pg);
+}
+
+void pg_sync(struct pg *pg, pg_callback *callback, void *ctx)
+{
+    command_push(pg, callback, ctx);
+    if (!pg->conn || pg->failed || !PQpipelineSync(pg->conn))
+        pg_fail_later(pg);
+    else
+        pg_write(pg);
+}
+
+void pg_flush(struct pg *pg)
+{
+    if (!pg->conn || pg->failed || !PQsendFlushRequest(pg->conn))
+        pg_fail_later(pg);
+    else
+        pg_write(pg);
+}
+
+bool pg_take_unreplicated(struct pg *pg)
+{
+    bool was = pg->is_unreplicated;
+    pg->is_unreplicated = false;
+    return was;
+}
+
+enum pg_failure pg_failure_of(const PGresult *result)
+{
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    if (!sqlstate)
+        return PG_RETRY;
+    if (!strcmp(sqlstate, "22012"))
+        return PG_REPEAT; /* division by zero: a guard's signal, see statements.c */
+    if (!strncmp(sqlstate, "40", 2))
+        return PG_REPEAT;
+    static const char *const passing[] = {"08", "25", "53", "55", "57", "58"};
+    for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
+        if (!strncmp(sqlstate, passing[i], 2))
+            return PG_RETRY;
+    return PG_POISON;
+}
+
+void pg_error_text(const PGresult *result, char *text_out, size_t size)
+{
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    snprintf(text_out, size, "%s: %s", sqlstate ? sqlstate : "-----",
+             text ? text : PQresultErrorMessage(result));
+    for (char *c = text_out; *c; c++)
+        if (*c == '"' || *c == '\n')
+            *c = '\'';
+}

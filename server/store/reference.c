@@ -1,0 +1,266 @@
+/* Owns a snapshot of the reference tables: takes the rows of STATEMENT_REFERENCE_READ apart and
+ * finds them again by code. Strings stay in the PGresult that it keeps. */
+#include "store/reference.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "store/reference_load.h"
+
+#define CODE_BYTES_MAX 64
+
+/* What a row is found by: its table, whose it is, and its code or, for merchants by id, none. */
+struct name {
+    int32_t owner;
+    char table;
+    char code[CODE_BYTES_MAX];
+};
+
+struct named {
+    struct name name;
+    int32_t id;
+    void *row;
+    UT_hash_handle hh;
+};
+
+struct reference {
+    int count;
+    int64_t epoch;
+    PGresult *rows;
+    struct named *names;
+    struct named *named; /* all of them, in one piece */
+    struct reference_merchant *merchants;
+    struct reference_terminal *terminals;
+    struct reference_operator *operators;
+    struct reference_rule *rules;
+    size_t rule_count;
+};
+
+/* Where the next row of each table goes. */
+struct loading {
+    struct reference *reference;
+    struct named *named;
+    struct reference_merchant *merchant;
+    struct reference_terminal *terminal;
+    struct reference_operator *operator;
+};
+
+static bool name_make(char table, int32_t owner, const char *code, size_t size,
+                      struct name *name_out)
+{
+    memset(name_out, 0, sizeof *name_out);
+    if (size >= CODE_BYTES_MAX)
+        return false;
+    name_out->table = table;
+    name_out->owner = owner;
+    memcpy(name_out->code, code, size);
+    return true;
+}
+
+static void name_add(struct loading *loading, char table, int32_t owner, const char *code,
+                     void *row)
+{
+    struct named *named = loading->named++;
+    if (!name_make(table, owner, code, strlen(code), &named->name))
+        return;
+    named->row = row;
+    HASH_ADD(hh, loading->reference->names, name, sizeof named->name, named);
+}
+
+static const struct named *name_find(const struct reference *reference, char table, int32_t owner,
+                                     const char *code, size_t size)
+{
+    struct name name;
+    struct named *named = NULL;
+    if (!name_make(table, owner, code, size, &name))
+        return NULL;
+    HASH_FIND(hh, reference->names, &name, sizeof name, named);
+    return named;
+}
+
+static int32_t number(const PGresult *rows, int row, int column)
+{
+    return atoi(PQgetvalue(rows, row, column));
+}
+
+static void sha256_of(const char *hex, uint8_t out[32])
+{
+    for (int i = 0; i < 32; i++) {
+        unsigned byte = 0;
+        sscanf(hex + 2 * i, "%2x", &byte);
+        out[i] = (uint8_t)byte;
+    }
+}
+
+static void merchant_load(struct loading *loading, const PGresult *rows, int row)
+{
+    struct reference_merchant *merchant = loading->merchant++;
+    merchant->merchant_id = number(rows, row, 1);
+    merchant->code = PQgetvalue(rows, row, 2);
+    merchant->name = PQgetvalue(rows, row, 3);
+    snprintf(merchant->currency, sizeof merchant->currency, "%s", PQgetvalue(rows, row, 4));
+    name_add(loading, 'm', 0, merchant->code, merchant);
+    name_add(loading, 'i', merchant->merchant_id, "", merchant);
+}
+
+static void terminal_load(struct loading *loading, const PGresult *rows, int row)
+{
+    struct reference_terminal *terminal = loading->terminal++;
+    terminal->terminal_id = number(rows, row, 1);
+    terminal->merchant_id = number(rows, row, 2);
+    terminal->code = PQgetvalue(rows, row, 3);
+    terminal->store_id = number(rows, row, 4);
+    terminal->channel = (int16_t)number(rows, row, 5);
+    sha256_of(PQgetvalue(rows, row, 6), terminal->certificate_sha256);
+    terminal->active = number(rows, row, 7);
+    name_add(loading, 't', terminal->merchant_id, terminal->code, terminal);
+}
+
+static void operator_load(struct loading *loading, const PGresult *rows, int row)
+{
+    struct reference_operator *operator= loading->operator++;
+    operator->operator_id = number(rows, row, 1);
+    operator->name = PQgetvalue(rows, row, 2);
+    sha256_of(PQgetvalue(rows, row, 3), operator->certificate_sha256);
+    operator->active = number(rows, row, 4);
+    name_add(loading, 'o', 0, operator->name, operator);
+}
+
+static void rule_load(struct loading *loading, const PGresult *rows, int row)
+{
+    loading->reference->rules[loading->reference->rule_count++] = (struct reference_rule){
+        .version = number(rows, row, 1),
+        .merchant_id = number(rows, row, 2),
+        .valid_from = number(rows, row, 3),
+        .numerator = number(rows, row, 4),
+        .denominator = number(rows, row, 5),
+        .lifetime_months = number(rows, row, 6),
+    };
+}
+
+static void row_load(struct loading *loading, const PGresult *rows, int row)
+{
+    switch (*PQgetvalue(rows, row, 0)) {
+    case 'e': loading->reference->epoch = atoll(PQgetvalue(rows, row, 1)); break;
+    case 'm': merchant_load(loading, rows, row); break;
+    case 's':
+        loading->named->id = number(rows, row, 1);
+        name_add(loading, 's', number(rows, row, 2), PQgetvalue(rows, row, 3), NULL);
+        break;
+    case 't': terminal_load(loading, rows, row); break;
+    case 'o': operator_load(loading, rows, row); break;
+    case 'r': rule_load(loading, rows, row); break;
+    }
+}
+
+static void *rows_of(size_t count, size_t size)
+{
+    void *rows = calloc(count + 1, size);
+    assert(rows);
+    return rows;
+}
+
+struct reference *reference_load(const PGresult *result)
+{
+    struct reference *reference = rows_of(1, sizeof *reference);
+    PGresult *rows = PQcopyResult(result, PG_COPYRES_ATTRS | PG_COPYRES_TUPLES);
+    assert(rows);
+    size_t count = (size_t)PQntuples(rows);
+    reference->count = 1;
+    reference->rows = rows;
+    reference->merchants = rows_of(count, sizeof *reference->merchants);
+    reference->terminals = rows_of(count, sizeof *reference->terminals);
+    reference->operators = rows_of(count, sizeof *reference->operators);
+    reference->rules = rows_of(count, sizeof *reference->rules);
+    reference->named = rows_of(2 * count, sizeof *reference->named);
+    struct loading loading = {reference, reference->named, reference->merchants,
+                              reference->terminals, reference->operators};
+    for (int row = 0; row < (int)count; row++)
+        row_load(&loading, rows, row);
+    return reference;
+}
+
+struct reference *reference_hold(struct reference *reference)
+{
+    reference->count++;
+    return reference;
+}
+
+void reference_release(struct reference **reference_in)
+{
+    struct reference *reference = *reference_in;
+    *reference_in = NULL;
+    if (!reference || --reference->count)
+        return;
+    HASH_CLEAR(hh, reference->names);
+    PQclear(reference->rows);
+    free(reference->named);
+    free(reference->merchants);
+    free(reference->terminals);
+    free(reference->operators);
+    free(reference->rules);
+    free(reference);
+}
+
+int64_t reference_epoch(const struct reference *reference)
+{
+    return reference->epoch;
+}
+
+static void *row_of(const struct reference *reference, char table, int32_t owner, const char *code)
+{
+    const struct named *named = name_find(reference, table, owner, code, strlen(code));
+    return named ? named->row : NULL;
+}
+
+const struct reference_merchant *reference_merchant_by_code(const struct reference *reference,
+                                                            const char *code)
+{
+    return row_of(reference, 'm', 0, code);
+}
+
+const struct reference_merchant *reference_merchant_by_id(const struct reference *reference,
+                                                          int32_t merchant_id)
+{
+    return row_of(reference, 'i', merchant_id, "");
+}
+
+const struct reference_terminal *reference_terminal_by_code(const struct reference *reference,
+                                                            int32_t merchant_id, const char *code)
+{
+    return row_of(reference, 't', merchant_id, code);
+}
+
+const struct reference_operator *reference_operator_by_name(const struct reference *reference,
+                                                            const char *name)
+{
+    return row_of(reference, 'o', 0, name);
+}
+
+int32_t reference_store_id(const struct reference *reference, int32_t merchant_id, const char *code,
+                           size_t code_size)
+{
+    const struct named *named = name_find(reference, 's', merchant_id, code, code_size);
+    return named ? named->id : 0;
+}
+
+const struct reference_rule *reference_rule_of(const struct reference *reference,
+                                               int32_t merchant_id, int32_t day)
+{
+    const struct reference_rule *best = NULL;
+    for (size_t i = 0; i < reference->rule_count; i++) {
+        const struct reference_rule *rule = &reference->rules[i];
+        if (rule->merchant_id == merchant_id && rule->valid_from <= day &&
+            (!best || rule->valid_from >= best->valid_from))
+            best = rule;
+    }
+    return best;
+}
+
+const struct reference_rule *reference_rules(const struct reference *reference, size_t *count_out)
+{
+    *count_out = reference->rule_count;
+    return reference->rules;
+}

@@ -1,0 +1,9 @@
+/* Makes a snapshot of the rows of STATEMENT_REFERENCE_READ; for the engine alone. */
+#pragma once
+
+#include <libpq-fe.h>
+
+#include "store/reference.h"
+
+/* Held once by the caller. */
+struct reference *reference_load(const PGresult *result);
