@@ -269,14 +269,31 @@ static bool write_key(struct maker *maker, const char *path)
     return good || fail(maker, "%s: cannot write", path);
 }
 
+/* Every folder of the path that is missing, private. */
+static bool make_folders(struct maker *maker, const char *path)
+{
+    char part[PATH_SIZE];
+
+    snprintf(part, sizeof part, "%s", path);
+    for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(part, 0700) < 0 && errno != EEXIST)
+            return fail(maker, "%s: %s", part, strerror(errno));
+        *slash = '/';
+    }
+    if (mkdir(part, 0700) < 0 && errno != EEXIST)
+        return fail(maker, "%s: %s", part, strerror(errno));
+    return true;
+}
+
 static bool write_bundle(struct maker *maker)
 {
     const struct cert_request *request = maker->request;
     const char *name = cert_file_name(request->role);
     char path[PATH_SIZE];
 
-    if (mkdir(request->out_folder, 0700) < 0 && errno != EEXIST)
-        return fail(maker, "%s: %s", request->out_folder, strerror(errno));
+    if (!make_folders(maker, request->out_folder))
+        return false;
     path_of(path, request->out_folder, name, "key");
     if (!write_key(maker, path))
         return false;

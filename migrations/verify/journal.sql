@@ -12,7 +12,6 @@ select pg_temp.want_table('loyal.entry',
     || 'integer, occurred_at timestamp with time zone, amount_minor bigint, paid_in_points_minor '
     || E'bigint, currency text\n'
     || E'PRIMARY KEY (bucket, member_id, id)\n'
-    || E'brin ((((xact)::text)::bigint))\n'
     || E'brin (decided_at)\n'
     || E'btree (bucket, member_id, original) WHERE (original IS NOT NULL)\n'
     || 'partition by RANGE (id)');

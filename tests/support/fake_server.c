@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,6 +230,11 @@ static void serve_connection(struct fake_server *server, int fd)
 static void *serve(void *context)
 {
     struct fake_server *server = context;
+    sigset_t signals;
+    /* Of this thread alone: in the client's, a SIGPIPE must fail the test. */
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
     while (!server->stopping) {
         int fd = accept(server->fd, NULL, NULL);
         if (fd < 0)
