@@ -82,11 +82,12 @@ static int set_rate(struct setup *setup, const char *code)
                                              .lifetime_months = RATE_MONTHS,
                                              .valid_from = setup->data.days[0].date}};
     const struct loyal_answer *answer;
-    int status = cli_call(setup->client, &list, &answer);
+    bool known = loyal_call(setup->client, &list, &answer) == LOYAL_OK;
 
-    if (status != EXIT_FINE || answer->list_count > 0)
-        return status;
-    return call(setup, &request);
+    /* A merchant added a moment ago may not have reached every worker's lists yet. */
+    if (!known && answer->code != LOYAL_CODE_UNKNOWN_MERCHANT)
+        return cli_report(answer);
+    return known && answer->list_count > 0 ? EXIT_FINE : call(setup, &request);
 }
 
 static int add_stores(struct setup *setup)

@@ -56,7 +56,7 @@ static void leave_master(struct master *master, pid_t master_pid, const sigset_t
     struct sigaction fallback = {.sa_handler = SIG_DFL};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != master_pid)
-        _exit(1); /* it died in between */
+        _exit(1);                       /* it died in between */
     for (int i = 0; i < SIGNALS; i++) { /* before event_reinit, which would add them once more */
         event_free(master->signals[i]);
         master->signals[i] = NULL;

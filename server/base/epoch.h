@@ -1,5 +1,5 @@
-/* PostgreSQL counts microseconds from 2000-01-01Z, everything else of ours from 1970-01-01Z. INT64_MAX
- * means never in both, and is PostgreSQL's infinity. */
+/* PostgreSQL counts microseconds from 2000-01-01Z, everything else of ours from 1970-01-01Z.
+ * INT64_MAX means never in both, and is PostgreSQL's infinity. */
 #pragma once
 
 #include <stdint.h>

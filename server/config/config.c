@@ -14,7 +14,7 @@
 
 #define OPTIONS_MAX    64
 #define FILE_BYTES_MAX 65536
-#define PARSE_OPTION "parse state" /* has a blank: no file can set it */
+#define PARSE_OPTION   "parse state" /* has a blank: no file can set it */
 
 /* What the callbacks need to know. */
 struct parse {

@@ -1,6 +1,6 @@
-/* A batch: the postings that share one transaction, the members they touch, and what becomes of both.
- * Filled by lane.c from its queue, read by read.c, decided by batch.c, written by write.c. Everything in
- * it lives in its arena until batch_reset. */
+/* A batch: the postings that share one transaction, the members they touch, and what becomes of
+ * both. Filled by lane.c from its queue, read by read.c, decided by batch.c, written by write.c.
+ * Everything in it lives in its arena until batch_reset. */
 #pragma once
 
 #include "engine/engine.h"
@@ -21,14 +21,14 @@ struct posting_list {
 
 struct batch {
     struct posting_list postings;
-    struct posting_list again; /* undecided: into the next batch */
+    struct posting_list again;    /* undecided: into the next batch */
     struct batch_member *members; /* ascending by (bucket, member_id), the order of locking */
     int member_count;
     /* of enrolments: which identifiers are known, under the lock or claimed in this batch */
     struct known_identifier {
         const uint8_t *hash;
         int64_t member_id;
-    } *known;
+    } * known;
     int known_count;
     struct ledger_terms terms;
     struct reference *reference;
@@ -56,21 +56,21 @@ void batch_free(struct batch *batch);
 bool batch_plan(struct batch *batch, struct reference *reference, const struct ledger_terms *terms);
 /* NULL: a row of nobody in this batch. */
 struct batch_member *batch_find(const struct batch *batch, int64_t member_id);
-/* Decides every posting, in order; sets code and decision, or moves it to `again`. False: the arena is
- * exhausted. */
+/* Decides every posting, in order; sets code and decision, or moves it to `again`. False: the arena
+ * is exhausted. */
 bool batch_decide(struct batch *batch, int64_t now_us);
 
 #define BATCH_READS_MAX 16
 
-/* Who is told of S1 and S2: `each` of every result but the last, the epoch's, which means that all is
- * there (NULL: the connection was lost). */
+/* Who is told of S1 and S2: `each` of every result but the last, the epoch's, which means that all
+ * is there (NULL: the connection was lost). */
 struct batch_reads {
     pg_callback *each, *last;
     void *ctx;
 };
 
-/* read.c: queues BEGIN, S1 and S2. asked_out: the statements in order, the last one left out; returns
- * how many. */
+/* read.c: queues BEGIN, S1 and S2. asked_out: the statements in order, the last one left out;
+ * returns how many. */
 int batch_send_reads(struct batch *batch, struct pg *pg, struct params *params,
                      enum statement_id asked_out[BATCH_READS_MAX], const struct batch_reads *reads);
 /* Takes one result of a statement into the members. */

@@ -117,7 +117,8 @@ void engine_post(struct engine *engine, struct posting *posting)
     posting->decision = NULL;
     posting->attempts = 0;
     posting->batch_max = 0;
-    posting->wants_state = posting->request.kind != ENTRY_EARN && posting->request.kind != ENTRY_ENROL;
+    posting->wants_state =
+        posting->request.kind != ENTRY_EARN && posting->request.kind != ENTRY_ENROL;
     if (engine->pending >= engine->options.queue_max) {
         engine->options.stats->retried++;
         event_base_once(engine->base, -1, EV_TIMEOUT, on_overloaded, posting, &now);

@@ -1,6 +1,7 @@
-/* The engine of one worker: postings are gathered into batches, decided by the ledger under their members' locks, and answered after
- * the commit is durable (ARCHITECTURE section 4). Sessions submit; callbacks run later from the event loop, never inside the submitting call.
- * One thread, one libevent base. */
+/* The engine of one worker: postings are gathered into batches, decided by the ledger under their
+ * members' locks, and answered after the commit is durable (ARCHITECTURE section 4). Sessions
+ * submit; callbacks run later from the event loop, never inside the submitting call. One thread,
+ * one libevent base. */
 #pragma once
 
 #include <event2/event.h>
@@ -25,23 +26,26 @@ enum engine_result {
 struct engine;
 
 struct engine_options {
-    const char *conninfo;  /* libpq's, of the daemon's role */
-    int lanes;             /* posting connections */
-    int batch_max;         /* postings a batch */
-    int queue_max;         /* postings waiting, all lanes; past it ENGINE_OVERLOADED */
+    const char *conninfo; /* libpq's, of the daemon's role */
+    int lanes;            /* posting connections */
+    int batch_max;        /* postings a batch */
+    int queue_max;        /* postings waiting, all lanes; past it ENGINE_OVERLOADED */
     int lock_timeout_ms;
     int statement_timeout_ms;
     struct ledger_terms terms; /* windows only; the rules come from the reference */
-    const char *lease_holder;  /* under which lease each batch must stand; NULL: none (all but maintenance) */
+    const char *lease_holder;  /* under which lease each batch must stand; NULL: none (all but
+                                  maintenance) */
     struct worker_stats *stats;
-    void (*reference_changed)(void *ctx, struct reference *reference); /* a newer snapshot is in force; NULL-able */
+    void (*reference_changed)(
+        void *ctx, struct reference *reference); /* a newer snapshot is in force; NULL-able */
     void *ctx;
 };
 
 /* Connects in the background; until then everything is answered ENGINE_NOT_READY. */
-struct engine *engine_create(struct event_base *base, const struct domain_clock *clock, const struct engine_options *options,
-                             struct err *err);
-/* Everything under way is answered (ENGINE_NOT_READY, or ENGINE_OUTCOME_UNKNOWN after COMMIT was sent). */
+struct engine *engine_create(struct event_base *base, const struct domain_clock *clock,
+                             const struct engine_options *options, struct err *err);
+/* Everything under way is answered (ENGINE_NOT_READY, or ENGINE_OUTCOME_UNKNOWN after COMMIT was
+ * sent). */
 void engine_destroy(struct engine **engine);
 
 bool engine_ready(const struct engine *engine);
@@ -57,17 +61,21 @@ void engine_refresh(struct engine *engine, void (*done)(void *ctx), void *ctx);
 /* A writing request. The caller keeps it, its arena and all it points to alive until done. */
 struct posting {
     struct ledger_request request;
-    bool by_identifier;            /* resolve identifier_hash; else member_id */
+    bool by_identifier; /* resolve identifier_hash; else member_id */
     uint8_t identifier_hash[HASH_BYTES];
-    int64_t member_id;             /* by ref, or of an enrolment (derived from merchant and key, R32); filled when resolved; -1: nobody's ref */
+    int64_t member_id; /* by ref, or of an enrolment (derived from merchant and key, R32); filled
+                          when resolved; -1: nobody's ref */
     const uint8_t (*identifiers)[HASH_BYTES]; /* of an enrolment, ascending, no twins */
     size_t identifier_count;
-    int16_t key_version;           /* of the identifiers' hashes */
-    int64_t deadline_us;           /* clock_monotonic_us after which it is dropped before it reaches the database */
-    /* Fills what depends on the snapshot: request.facts.store_id (0: unknown), request.rule, request.wrong_currency. Called before
-     * each attempt. False: the terminal lost its right (ENGINE_NOT_IDENTIFIED). */
+    int16_t key_version; /* of the identifiers' hashes */
+    int64_t deadline_us; /* clock_monotonic_us after which it is dropped before it reaches the
+                            database */
+    /* Fills what depends on the snapshot: request.facts.store_id (0: unknown), request.rule,
+     * request.wrong_currency. Called before each attempt. False: the terminal lost its right
+     * (ENGINE_NOT_IDENTIFIED). */
     bool (*prepare)(struct posting *posting, struct reference *reference);
-    /* decision: NULL unless code is one of the ledger's; it lives until done returns. Of ALREADY_ENROLLED: member_id is the known member's. */
+    /* decision: NULL unless code is one of the ledger's; it lives until done returns. Of
+     * ALREADY_ENROLLED: member_id is the known member's. */
     void (*done)(struct posting *posting, int code, const struct decision *decision);
     void *ctx;
     /* the engine's own */
@@ -75,7 +83,7 @@ struct posting {
     struct batch_member *slot;
     const struct decision *decision;
     int code;
-    int batch_max;    /* of the batches it may still go into, while a poisoned one is sought; 0: any */
+    int batch_max; /* of the batches it may still go into, while a poisoned one is sought; 0: any */
     uint8_t attempts;
     bool wants_state; /* his lots and debts must be read with him */
 };
@@ -88,7 +96,8 @@ struct lookup {
     uint8_t identifier_hash[HASH_BYTES];
     int64_t member_id;
     int64_t deadline_us;
-    void (*done)(struct lookup *lookup, int code); /* RESULT_OK, RESULT_UNKNOWN_MEMBER, or an engine's */
+    void (*done)(struct lookup *lookup,
+                 int code); /* RESULT_OK, RESULT_UNKNOWN_MEMBER, or an engine's */
     void *ctx;
     /* out */
     int64_t available; /* usable at as_of_us (R21) */
@@ -99,15 +108,17 @@ struct lookup {
 
 void engine_lookup(struct engine *engine, struct lookup *lookup);
 
-/* An operator's question or change: one statement of store/statements.h with text parameters, its own transaction. */
+/* An operator's question or change: one statement of store/statements.h with text parameters, its
+ * own transaction. */
 struct query_rows; /* text values: query_rows_count, query_rows_value */
 
 struct query {
-    int statement;                 /* enum statement_id */
-    const char *const *values;     /* text, NULL for null; alive until done */
+    int statement;             /* enum statement_id */
+    const char *const *values; /* text, NULL for null; alive until done */
     int value_count;
     int64_t deadline_us;
-    void (*done)(struct query *query, int code, const struct query_rows *rows); /* RESULT_OK or an engine's */
+    void (*done)(struct query *query, int code,
+                 const struct query_rows *rows); /* RESULT_OK or an engine's */
     void *ctx;
     struct query *next;
 };

@@ -1,5 +1,6 @@
-/* Owns the maintenance process: takes the lease, then walks through its duties again and again. Expiry
- * entries are made by the engine itself, through a lane whose every batch proves the lease. */
+/* Owns the maintenance process: takes the lease, then walks through its duties again and again.
+ * Expiry entries are made by the engine itself, through a lane whose every batch proves the lease.
+ */
 #include "engine/maintenance.h"
 
 #include <signal.h>
@@ -33,9 +34,9 @@ struct maintenance {
     int32_t partition_day;  /* up to which domain day each duty was done */
     int32_t refusal_day;
     int32_t expiry_day;
-    int bucket;           /* the next of the expiry sweep */
-    int32_t sweep_day;    /* the day that the sweep under way began on */
-    int expiring;         /* postings under way */
+    int bucket;        /* the next of the expiry sweep */
+    int32_t sweep_day; /* the day that the sweep under way began on */
+    int expiring;      /* postings under way */
     bool is_busy;
 };
 
@@ -61,7 +62,8 @@ static void ask(struct maintenance *maintenance, int statement, int count,
 
 static void value_put(struct maintenance *maintenance, int index, int64_t value)
 {
-    snprintf(maintenance->values[index], sizeof maintenance->values[index], "%lld", (long long)value);
+    snprintf(maintenance->values[index], sizeof maintenance->values[index], "%lld",
+             (long long)value);
     maintenance->value_list[index] = maintenance->values[index];
 }
 

@@ -1,5 +1,6 @@
-/* The maintenance process: partitions ahead, expiry entries, refusals that are old enough to go. It works under a lease row,
- * so that of several daemons one does, and as a role with an owner's rights; tills never wait for it. */
+/* The maintenance process: partitions ahead, expiry entries, refusals that are old enough to go. It
+ * works under a lease row, so that of several daemons one does, and as a role with an owner's
+ * rights; tills never wait for it. */
 #pragma once
 
 #include "base/clock.h"

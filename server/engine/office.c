@@ -1,5 +1,5 @@
-/* Owns the connection for operators' and maintenance's statements: one at a time, in order, text in and
- * out, so that a long check never stands in a till's way. */
+/* Owns the connection for operators' and maintenance's statements: one at a time, in order, text in
+ * and out, so that a long check never stands in a till's way. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,8 +32,8 @@ static void on_result(void *ctx, const PGresult *result)
         log_warning("query_failed", "statement=%d cause=\"%s\"", call->query->statement, text);
         /* two operators added the same at the same moment: ask again */
         bool is_twin = !strncmp(text, "23505", 5);
-        call->code = pg_failure_of(result) == PG_POISON && !is_twin ? ENGINE_INTERNAL
-                                                                    : ENGINE_TRANSIENT;
+        call->code =
+            pg_failure_of(result) == PG_POISON && !is_twin ? ENGINE_INTERNAL : ENGINE_TRANSIENT;
     }
 }
 
@@ -63,7 +63,8 @@ void engine_query(struct engine *engine, struct query *query)
         return;
     }
     *call = (struct office_call){engine, query, NULL, ENGINE_NOT_READY};
-    pg_send_text(engine->office, query->statement, query->values, query->value_count, on_result, call);
+    pg_send_text(engine->office, query->statement,
+                 (struct pg_texts){query->values, query->value_count}, on_result, call);
     pg_sync(engine->office, on_done, call);
 }
 

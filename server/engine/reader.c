@@ -1,5 +1,5 @@
-/* Owns the reader: which member an identifier is of (S0: a hint, proven under the lock), lookups, and the
- * snapshot of the reference tables. Each is gathered per turn into one statement. */
+/* Owns the reader: which member an identifier is of (S0: a hint, proven under the lock), lookups,
+ * and the snapshot of the reference tables. Each is gathered per turn into one statement. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,7 +74,8 @@ static void on_resolve(evutil_socket_t fd, short what, void *ctx)
         return;
     }
     params_arrays(&engine->params, types, 2);
-    while (engine->resolving.count < GATHER_MAX && (posting = posting_list_pop(&engine->unresolved))) {
+    while (engine->resolving.count < GATHER_MAX &&
+           (posting = posting_list_pop(&engine->unresolved))) {
         params_bytes(&engine->params, 0, posting->identifier_hash, HASH_BYTES);
         params_int4(&engine->params, 1, engine->resolving.count);
         posting_list_push(&engine->resolving, posting);
@@ -228,9 +229,9 @@ static void on_reference(void *ctx, const PGresult *result)
 static void on_epoch(void *ctx, const PGresult *result)
 {
     struct engine *engine = ctx;
-    bool is_newer = is_good(result, "epoch") &&
-                    (!engine->reference ||
-                     row_int8(result, 0, 0) > reference_epoch(engine->reference));
+    bool is_newer =
+        is_good(result, "epoch") &&
+        (!engine->reference || row_int8(result, 0, 0) > reference_epoch(engine->reference));
     if (!is_newer || !pg_ready(engine->reader)) {
         lanes_release(engine);
         poll_end(engine);

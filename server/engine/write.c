@@ -267,10 +267,10 @@ static void lots_write(const struct writing *writing, enum change change)
                 lot_put(writing->params, member, lot);
     }
     rows_send(writing,
-         change == CHANGE_INSERT   ? STATEMENT_LOTS_INSERT
-         : change == CHANGE_UPDATE ? STATEMENT_LOTS_UPDATE
-                                   : STATEMENT_LOTS_DELETE,
-         change != CHANGE_INSERT);
+              change == CHANGE_INSERT   ? STATEMENT_LOTS_INSERT
+              : change == CHANGE_UPDATE ? STATEMENT_LOTS_UPDATE
+                                        : STATEMENT_LOTS_DELETE,
+              change != CHANGE_INSERT);
 }
 
 static void debts_write(const struct writing *writing, bool is_delete)

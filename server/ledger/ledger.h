@@ -36,7 +36,7 @@ struct ledger_request {
 };
 
 struct ledger_terms {
-    int64_t now_us;           /* the batch's decision time; for a member never before his last one */
+    int64_t now_us;           /* the batch's decision time; raised to a member's last one */
     int64_t key_age_us_max;   /* R35: 35 days */
     int64_t key_ahead_us_max; /* R32: 10 minutes */
     /* All versions ever, ascending: a reversal computes by its original's (R4). */
@@ -65,7 +65,8 @@ struct decision {
 };
 
 /* Decides one request and changes the member accordingly. Lots past expiry are first entered as an
- * ENTRY_EXPIRY (R21), whatever the request. false only when the arena is exhausted: drop the batch. */
+ * ENTRY_EXPIRY (R21), whatever the request. false only when the arena is exhausted: drop the batch.
+ */
 bool ledger_decide(struct member *member, const struct ledger_request *request,
                    const struct ledger_terms *terms, struct arena *arena,
                    struct decision *decision_out);

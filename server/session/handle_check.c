@@ -1,5 +1,6 @@
 /* Handles CheckConservation: three statements one after the other, as of one instant (R30). */
 #include "outcome.h"
+#include "session/query.h"
 #include "session/verb.h"
 
 #define LENGTH(array) ((int)(sizeof(array) / sizeof(array)[0]))

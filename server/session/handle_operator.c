@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "outcome.h"
+#include "session/query.h"
 #include "session/verb.h"
 
 #define LENGTH(array) ((int)(sizeof(array) / sizeof(array)[0]))

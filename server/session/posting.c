@@ -4,7 +4,7 @@
 
 #include "body_hash.h"
 #include "outcome.h"
-#include "session/session.h"
+#include "session/verb.h"
 
 static struct text text_of(const char *string)
 {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "outcome.h"
-#include "session/session.h"
+#include "session/query.h"
 
 void query_begin(struct request *request, const struct query_call *call)
 {

@@ -126,43 +126,6 @@ struct answer answer_invalid(const char *field, const char *text);
 /* Packs and queues it; closes the connection where the code says so. */
 void answer_send(struct session *session, uint64_t id, const struct answer *answer);
 
-/* ---- target.c: the member whom a request means ---- */
-/* Normalises and hashes the identifier into the request; false and INVALID_FIELD otherwise. field:
- * the path of the identifier's value in the request. */
-bool target_check(struct request *request, const Loyal__V1__Member *member, const char *field,
-                  struct answer *answer_out);
-bool target_check_identifier(struct request *request, const Loyal__V1__Identifier *identifier,
-                             const char *field, struct answer *answer_out);
-/* The number that a ref stands for towards this session's merchant, REF_NOBODY for none. */
-int64_t target_of(struct request *request, const Loyal__V1__Member *member);
-/* The hash of an identifier; NULL, or what is wrong with it. */
-const char *target_hash(const struct worker *worker, const Loyal__V1__Identifier *identifier,
-                        uint8_t hash_out[HASH_BYTES]);
-
-/* ---- posting.c: writing requests of terminals ---- */
-/* Everything that enrolments, earns, redemptions and reversals share; the verb's handler fills the
- * rest and calls engine_post. False: answered, INTERNAL. */
-bool posting_begin(struct request *request, enum entry_kind kind, const ProtobufCBinaryData *key,
-                   const ProtobufCMessage *body) must_check;
-void posting_occasion(struct request *request, const Loyal__V1__Occasion *occasion);
-
-/* ---- query.c: what operators ask the database ---- */
-struct query_call {
-    int statement;
-    const char *const
-        *values; /* text; the array is copied, what it points to lives with the request */
-    int value_count;
-    void (*done)(struct query *query, int code, const struct query_rows *rows);
-};
-void query_begin(struct request *request, const struct query_call *call);
-/* A column as text copied into the request's arena; as a number, 0 where it is none. */
-char *query_text(struct request *request, const struct query_rows *rows, int row, int column);
-int64_t query_number(const struct query_rows *rows, int row, int column);
-const char *number_text(struct request *request, int64_t number);
-/* count messages of size bytes, and in *pointers_out an array of pointers to them, as protobuf-c
- * wants a repeated field; NULL without memory. */
-void *query_messages(struct request *request, int count, size_t size, void **pointers_out);
-
 /* ---- worker.c ---- */
 /* zone_day, remembering the last day asked for. */
 int32_t worker_day(struct worker *worker, int64_t at_us);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "session/normalise.h"
-#include "session/session.h"
+#include "session/verb.h"
 
 const char *target_hash(const struct worker *worker, const Loyal__V1__Identifier *identifier,
                         uint8_t hash_out[HASH_BYTES])

@@ -52,3 +52,23 @@ void handle_list_owed_points(struct request *request);
 
 /* ---- handle_check.c ---- */
 void handle_check_conservation(struct request *request);
+
+/* ---- target.c: the member whom a request means ---- */
+/* Normalises and hashes the identifier into the request; false and INVALID_FIELD otherwise. field:
+ * the path of the identifier's value in the request. */
+bool target_check(struct request *request, const Loyal__V1__Member *member, const char *field,
+                  struct answer *answer_out);
+bool target_check_identifier(struct request *request, const Loyal__V1__Identifier *identifier,
+                             const char *field, struct answer *answer_out);
+/* The number that a ref stands for towards this session's merchant, REF_NOBODY for none. */
+int64_t target_of(struct request *request, const Loyal__V1__Member *member);
+/* The hash of an identifier; NULL, or what is wrong with it. */
+const char *target_hash(const struct worker *worker, const Loyal__V1__Identifier *identifier,
+                        uint8_t hash_out[HASH_BYTES]);
+
+/* ---- posting.c: writing requests of terminals ---- */
+/* Everything that enrolments, earns, redemptions and reversals share; the verb's handler fills the
+ * rest and calls engine_post. False: answered, INTERNAL. */
+bool posting_begin(struct request *request, enum entry_kind kind, const ProtobufCBinaryData *key,
+                   const ProtobufCMessage *body) must_check;
+void posting_occasion(struct request *request, const Loyal__V1__Occasion *occasion);

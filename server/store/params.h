@@ -1,4 +1,5 @@
-/* Binary parameters of one statement: scalars and one-dimensional arrays, built column by column, reused from statement to statement. */
+/* Binary parameters of one statement: scalars and one-dimensional arrays, built column by column,
+ * reused from statement to statement. */
 #pragma once
 
 #include <stddef.h>
@@ -49,7 +50,8 @@ void params_int4(struct params *params, int column, int32_t value);
 void params_int8(struct params *params, int column, int64_t value);
 void params_uuid(struct params *params, int column, const struct uuid *value);
 void params_time(struct params *params, int column, int64_t unix_us);
-void params_bytes(struct params *params, int column, const void *bytes, size_t size); /* bytea and text */
+void params_bytes(struct params *params, int column, const void *bytes,
+                  size_t size); /* bytea and text */
 void params_null(struct params *params, int column);
 
 /* Fills the counts into the arrays' headers; called by pg_send. */

@@ -374,14 +374,14 @@ void pg_send(struct pg *pg, enum statement_id statement, const struct params *pa
         pg_fail_later(pg);
 }
 
-void pg_send_text(struct pg *pg, enum statement_id statement, const char *const *values, int count,
+void pg_send_text(struct pg *pg, enum statement_id statement, struct pg_texts texts,
                   pg_callback *callback, void *ctx)
 {
     char name[16];
     snprintf(name, sizeof name, "s%d", statement);
     command_push(pg, callback, ctx);
     if (!pg->conn || pg->failed ||
-        !PQsendQueryPrepared(pg->conn, name, count, values, NULL, NULL, 0))
+        !PQsendQueryPrepared(pg->conn, name, texts.count, texts.values, NULL, NULL, 0))
         pg_fail_later(pg);
 }
 

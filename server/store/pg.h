@@ -1,8 +1,10 @@
-/* One connection to PostgreSQL in pipeline mode: connects and reconnects by itself, prepares its statements, checks the schema's version, and
- * hands each command's result to its callback, in order. Non-blocking, on the worker's libevent base.
+/* One connection to PostgreSQL in pipeline mode: connects and reconnects by itself, prepares its
+ * statements, checks the schema's version, and hands each command's result to its callback, in
+ * order. Non-blocking, on the worker's libevent base.
  *
- * Each command queued gets exactly one callback: with its result, or with NULL when the connection was lost before it came. Callbacks run
- * from the event loop, never inside the call that queued the command. */
+ * Each command queued gets exactly one callback: with its result, or with NULL when the connection
+ * was lost before it came. Callbacks run from the event loop, never inside the call that queued the
+ * command. */
 #pragma once
 
 #include <event2/event.h>
@@ -18,11 +20,13 @@ struct pg;
 
 struct pg_options {
     const char *conninfo;
-    const char *name;            /* application_name: "loyald lane" */
-    const char *settings;        /* "-c name=value ..." for the server */
-    enum statement_id first;     /* statements that it prepares: first to last */
+    const char *name;        /* application_name: "loyald lane" */
+    const char *settings;    /* "-c name=value ..." for the server */
+    enum statement_id first; /* statements that it prepares: first to last */
     enum statement_id last;
-    void (*state_changed)(void *ctx, bool is_ready); /* ready to take commands, or no longer (after the callbacks with NULL) */
+    void (*state_changed)(
+        void *ctx,
+        bool is_ready); /* ready to take commands, or no longer (after the callbacks with NULL) */
     void *ctx;
 };
 
@@ -36,12 +40,20 @@ bool pg_ready(const struct pg *pg);
 /* Why it is not ready; "" when it is. */
 const char *pg_reason(const struct pg *pg);
 
-/* Queues a prepared statement; params may be NULL. Callbacks may be NULL: then errors are still passed on by what follows them. */
-void pg_send(struct pg *pg, enum statement_id statement, const struct params *params, pg_callback *callback, void *ctx);
-/* Text parameters and text results, for operators' statements. */
-void pg_send_text(struct pg *pg, enum statement_id statement, const char *const *values, int count, pg_callback *callback,
-                  void *ctx);
-/* Ends a unit: what came before it is done only when this callback has its PGRES_PIPELINE_SYNC. Flushes. */
+/* Queues a prepared statement; params may be NULL. Callbacks may be NULL: then errors are still
+ * passed on by what follows them. */
+void pg_send(struct pg *pg, enum statement_id statement, const struct params *params,
+             pg_callback *callback, void *ctx);
+struct pg_texts {
+    const char *const *values; /* NULL for null */
+    int count;
+};
+
+/* The same with text parameters and a text result, for operators' statements. */
+void pg_send_text(struct pg *pg, enum statement_id statement, struct pg_texts texts,
+                  pg_callback *callback, void *ctx);
+/* Ends a unit: what came before it is done only when this callback has its PGRES_PIPELINE_SYNC.
+ * Flushes. */
 void pg_sync(struct pg *pg, pg_callback *callback, void *ctx);
 /* Lets the server answer what was sent so far without ending the unit. Flushes. */
 void pg_flush(struct pg *pg);

@@ -1,5 +1,6 @@
-/* A snapshot of the reference tables: merchants, stores, terminals, operators, rules, of one epoch. Immutable and counted: a batch holds the one
- * it was decided under. Loaded by the engine, read by engine and sessions of one worker. */
+/* A snapshot of the reference tables: merchants, stores, terminals, operators, rules, of one epoch.
+ * Immutable and counted: a batch holds the one it was decided under. Loaded by the engine, read by
+ * engine and sessions of one worker. */
 #pragma once
 
 #include <stddef.h>
@@ -48,13 +49,18 @@ void reference_release(struct reference **reference);
 int64_t reference_epoch(const struct reference *reference);
 
 /* Each returns NULL (or 0) when there is none. */
-const struct reference_merchant *reference_merchant_by_code(const struct reference *reference, const char *code);
-const struct reference_merchant *reference_merchant_by_id(const struct reference *reference, int32_t merchant_id);
-const struct reference_terminal *reference_terminal_by_code(const struct reference *reference, int32_t merchant_id,
+const struct reference_merchant *reference_merchant_by_code(const struct reference *reference,
                                                             const char *code);
-const struct reference_operator *reference_operator_by_name(const struct reference *reference, const char *name);
-int32_t reference_store_id(const struct reference *reference, int32_t merchant_id, const char *code, size_t code_size);
+const struct reference_merchant *reference_merchant_by_id(const struct reference *reference,
+                                                          int32_t merchant_id);
+const struct reference_terminal *reference_terminal_by_code(const struct reference *reference,
+                                                            int32_t merchant_id, const char *code);
+const struct reference_operator *reference_operator_by_name(const struct reference *reference,
+                                                            const char *name);
+int32_t reference_store_id(const struct reference *reference, int32_t merchant_id, const char *code,
+                           size_t code_size);
 /* The merchant's rule of a day: its last version with valid_from <= day. */
-const struct reference_rule *reference_rule_of(const struct reference *reference, int32_t merchant_id, int32_t day);
+const struct reference_rule *reference_rule_of(const struct reference *reference,
+                                               int32_t merchant_id, int32_t day);
 /* All rules, ascending by version. */
 const struct reference_rule *reference_rules(const struct reference *reference, size_t *count_out);

@@ -32,25 +32,44 @@ enum statement_id {
     STATEMENT_EPOCH_READ,  /* the last of a lane */
     STATEMENT_LOOKUP,
     STATEMENT_REFERENCE_READ, /* the reader's last */
-    /* operators (session/): text parameters in this order -> columns */
-    STATEMENT_MERCHANT_ADD,    /* code, name, currency -> 'added' | 'same' | 'differs' */
-    STATEMENT_MERCHANTS_LIST,  /* after, limit -> code, name, currency */
-    STATEMENT_STORES_ADD,      /* merchant codes text[], codes text[], names text[] -> how many were added, how many merchants are unknown,
-                                  how many stores exist with another name (nothing is added unless both are 0) */
-    STATEMENT_STORES_LIST,     /* merchant, after, limit -> merchant, code, name */
-    STATEMENT_TERMINAL_ADD,    /* merchant, code, store or '', channel, sha256 hex -> 'added' | 'same' | 'differs' | 'no_merchant' | 'no_store' */
-    STATEMENT_TERMINALS_LIST,  /* merchant, after, limit -> merchant, code, store, channel, sha256 hex */
-    STATEMENT_RATE_SET,        /* merchant, numerator, denominator, months, valid_from yyyymmdd -> 'added' | 'same' | 'no_merchant', rule_version */
-    STATEMENT_RATES_LIST,      /* merchant -> merchant, numerator, denominator, months, valid_from yyyymmdd */
-    STATEMENT_OWED_LIST,       /* -> issuer code, redeemer code, points */
-    STATEMENT_SUMS_CHECK,      /* bucket first, last, as_of microseconds since 1970 -> issuer code, issued, available, redeemed, expired, clawed back, debt */
-    STATEMENT_FINDINGS_CHECK,  /* bucket first, last, as_of -> member hex, row, text, total findings (at most 100 rows) */
-    STATEMENT_COUNTS_CHECK,    /* bucket first, last -> members, entries */
-    /* maintenance (its own process) */
-    STATEMENT_LEASE_TAKE,      /* holder, now, until -> epoch when taken, no row otherwise */
-    STATEMENT_PARTITIONS_MAKE, /* first day, last day -> how many were made */
-    STATEMENT_REFUSALS_DROP,   /* before -> how many */
-    STATEMENT_MEMBERS_DUE,     /* bucket first, last, now, limit -> member_id */
-    STATEMENT_SCHEMA_READ,     /* of every connection, before it prepares */
+    /* Operators' (session/): text parameters in this order -> columns. */
+    /* code, name, currency -> 'added' | 'same' | 'differs' */
+    STATEMENT_MERCHANT_ADD,
+    /* after, limit -> code, name, currency */
+    STATEMENT_MERCHANTS_LIST,
+    /* merchant codes text[], codes text[], names text[] -> how many were added, how many merchants
+     * are unknown, how many stores exist with another name; adds nothing unless both are 0 */
+    STATEMENT_STORES_ADD,
+    /* merchant, after, limit -> merchant, code, name */
+    STATEMENT_STORES_LIST,
+    /* merchant, code, store or '', channel, sha256 hex -> 'added' | 'same' | 'differs' |
+     * 'no_merchant' | 'no_store' */
+    STATEMENT_TERMINAL_ADD,
+    /* merchant, after, limit -> merchant, code, store, channel, sha256 hex */
+    STATEMENT_TERMINALS_LIST,
+    /* merchant, numerator, denominator, months, valid_from yyyymmdd -> 'added' | 'same' |
+     * 'no_merchant', rule_version */
+    STATEMENT_RATE_SET,
+    /* merchant -> merchant, numerator, denominator, months, valid_from yyyymmdd */
+    STATEMENT_RATES_LIST,
+    /* -> issuer code, redeemer code, points */
+    STATEMENT_OWED_LIST,
+    /* bucket first, last, as_of microseconds since 1970 -> issuer code, issued, available,
+     * redeemed, expired, clawed back, debt */
+    STATEMENT_SUMS_CHECK,
+    /* bucket first, last, as_of -> member hex, row, text, findings in all; at most 100 rows */
+    STATEMENT_FINDINGS_CHECK,
+    /* bucket first, last -> members, entries */
+    STATEMENT_COUNTS_CHECK,
+    /* Maintenance's, in its own process. */
+    /* holder, now, until -> epoch when taken, no row otherwise */
+    STATEMENT_LEASE_TAKE,
+    /* first day, last day -> how many were made */
+    STATEMENT_PARTITIONS_MAKE,
+    /* before -> how many */
+    STATEMENT_REFUSALS_DROP,
+    /* bucket first, last, now, limit -> member_id */
+    STATEMENT_MEMBERS_DUE,
+    STATEMENT_SCHEMA_READ, /* of every connection, before it prepares */
     STATEMENT_COUNT
 };

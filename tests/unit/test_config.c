@@ -1,0 +1,175 @@
+/* Configuration: what is read, what is refused, and that each refusal names file, line and remedy.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/config.h"
+
+#define REQUIRED                                                                                 \
+    "network = \"net\"\ncertificate_file = \"/c\"\nkey_file = \"/k\"\nauthority_file = \"/a\"\n" \
+    "keyring_file = \"/r\"\npostgres = \"dbname=x\"\n"
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static struct config *read_text(const char *text, struct err *err)
+{
+    char path[] = "/tmp/test_config.XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    write_file(path, text);
+    struct config *config = config_create(path, err);
+    unlink(path);
+    return config;
+}
+
+static void assert_refused(const char *text, int line, const char *part)
+{
+    struct err err = {0};
+    char where[20];
+    struct config *config = read_text(text, &err);
+    assert_null(config);
+    snprintf(where, sizeof where, ":%d: ", line);
+    if (line > 0 && !strstr(err.text, where))
+        fail_msg("no %s in: %s", where, err.text);
+    if (!strstr(err.text, part))
+        fail_msg("no '%s' in: %s", part, err.text);
+}
+
+static void defaults_fill_what_is_not_set(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct config *config = read_text(REQUIRED, &err);
+    assert_non_null(config);
+    assert_string_equal(config->network, "net");
+    assert_int_equal(config->environment, CONFIG_PRODUCTION);
+    assert_string_equal(config->clock, "system");
+    assert_int_equal(config->listen.count, 1);
+    assert_int_equal(config->batch_max, 400);
+    assert_int_equal(config->log_level, LOG_LEVEL_INFO);
+    assert_string_equal(config->user, "");
+    config_destroy(&config);
+    assert_null(config);
+}
+
+static void values_are_read(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct config *config = read_text(
+        "# comment with \"quotes\"\n" REQUIRED "listen = {\"[::1]:1\", \"h:65535\"} # c\n"
+        "environment = development\nclock = \"file:/x#y\"\nlanes = 3\nlog_level = debug\n",
+        &err);
+    if (!config)
+        fail_msg("%s", err.text);
+    assert_int_equal(config->listen.count, 2);
+    assert_string_equal(config->listen.items[0], "[::1]:1");
+    assert_string_equal(config->clock, "file:/x#y");
+    assert_int_equal(config->lanes, 3);
+    assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
+    config_destroy(&config);
+}
+
+static void faults_name_line_and_remedy(void **state)
+{
+    (void)state;
+    assert_refused("# one\n# two\nwrokers = 3\n", 3, "no such option 'wrokers'");
+    assert_refused("wrokers = 3\n", 1, "--dump-config-options");
+    assert_refused(REQUIRED "lanes = many\n", 7, "lanes");
+    assert_refused(REQUIRED "lanes = 0\n", 7, "from 1 to 16, is 0");
+    assert_refused(REQUIRED "lanes = 17\n", 7, "from 1 to 16, is 17");
+    assert_refused(REQUIRED "lanes = 2\nlanes = 2\n", 8, "twice");
+    assert_refused(REQUIRED "environment = test\n", 7, "must be one of: production development");
+    assert_refused(REQUIRED "listen = {\"nonsense\"}\n", 7, "host:port");
+    assert_refused(REQUIRED "listen = {\"h:0\"}\n", 7, "host:port");
+    assert_refused(REQUIRED "admin_listen = \"0.0.0.0:1\"\n", 7, "loopback");
+    assert_refused(REQUIRED "country_code = \"+44\"\n", 7, "must");
+    assert_refused(REQUIRED "country_code = \"044\"\n", 7, "without +");
+    assert_refused("network = \"Net\"\n", 1, "lower case");
+    assert_refused("network = \"\"\n", 1, "1 to 32 bytes");
+    assert_refused("network = net\n", 0, "option 'certificate_file' is missing");
+}
+
+static void a_file_is_a_clock_in_development_only(void **state)
+{
+    (void)state;
+    assert_refused(REQUIRED "clock = \"file:/tmp/clock\"\n", 0, "development only");
+    assert_refused(REQUIRED "clock = \"sundial\"\n", 7, "must be system");
+}
+
+static void a_missing_file_is_named(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    assert_null(config_create("/nonexistent/loyald.conf", &err));
+    assert_non_null(strstr(err.text, "/nonexistent/loyald.conf"));
+}
+
+static void reload_keeps_what_needs_a_restart(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/test_config.XXXXXX", waiting[400];
+    struct err err = {0};
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    write_file(path, REQUIRED "lanes = 2\nlog_level = info\n");
+    struct config *old = config_create(path, &err);
+    assert_non_null(old);
+    write_file(path, REQUIRED "lanes = 3\nlog_level = debug\nlisten = {\"h:1\", \"h:2\"}\n");
+    struct config *config = config_create_reloaded(path, old, waiting, &err);
+    assert_non_null(config);
+    assert_int_equal(config->lanes, 2);
+    assert_int_equal(config->listen.count, 1);
+    assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
+    assert_string_equal(waiting, "listen,lanes");
+    write_file(path, "broken");
+    assert_null(config_create_reloaded(path, old, waiting, &err));
+    unlink(path);
+    config_destroy(&config);
+    config_destroy(&old);
+}
+
+static void addresses_are_split(void **state)
+{
+    (void)state;
+    char host[256], port[6];
+    assert_true(config_split_address("[2001:db8::1]:7400", host, port));
+    assert_string_equal(host, "2001:db8::1");
+    assert_string_equal(port, "7400");
+    assert_true(config_split_address("example.org:1", host, port));
+    static const char *const bad[] = {"",     ":1",    "h",       "h:",       "h:65536",
+                                      "h:-1", "::1:1", "[::1]",   "[::1:1",   "[]:1",
+                                      "h: 1", "h:1x",  "h:99999", "h:123456", "]:1"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0] - 1; i++)
+        assert_false(config_split_address(bad[i], host, port));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_fill_what_is_not_set),
+        cmocka_unit_test(values_are_read),
+        cmocka_unit_test(faults_name_line_and_remedy),
+        cmocka_unit_test(a_file_is_a_clock_in_development_only),
+        cmocka_unit_test(a_missing_file_is_named),
+        cmocka_unit_test(reload_keeps_what_needs_a_restart),
+        cmocka_unit_test(addresses_are_split),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

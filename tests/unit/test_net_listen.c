@@ -1,0 +1,98 @@
+/* Listening sockets and the shared page. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "net/listen.h"
+#include "net/shared_page.h"
+
+/* A port that is free at the moment. */
+static void free_address(char address_out[32])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    close(fd);
+    snprintf(address_out, 32, "127.0.0.1:%d", ntohs(address.sin_port));
+}
+
+static void a_taken_port_is_named(void **state)
+{
+    (void)state;
+    char address[32];
+    char *addresses[] = {address};
+    struct listen_sockets first, second;
+    struct err err = {0};
+    free_address(address);
+    assert_true(listen_open(addresses, 1, &first, &err));
+    assert_int_equal(first.count, 1);
+    assert_false(listen_open(addresses, 1, &second, &err));
+    assert_int_equal(second.count, 0);
+    assert_non_null(strstr(err.text, address));
+    assert_non_null(strstr(err.text, "another program has the port"));
+    listen_close(&first);
+    assert_true(listen_open(addresses, 1, &first, &err));
+    listen_close(&first);
+}
+
+static void nothing_stays_open_after_a_failure(void **state)
+{
+    (void)state;
+    char address[32];
+    char *addresses[] = {address, address};
+    struct listen_sockets sockets;
+    struct err err = {0};
+    free_address(address);
+    assert_false(listen_open(addresses, 2, &sockets, &err));
+    assert_true(listen_open(addresses, 1, &sockets, &err));
+    listen_close(&sockets);
+}
+
+static void processes_see_each_others_counters(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct shared_page *page = shared_page_create(2, &err);
+    assert_non_null(page);
+    assert_false(shared_page_is_ready(page));
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct worker_stats *stats = &page->slots[1].stats;
+        stats->pid = 7;
+        stats_add(&stats->connections, 3);
+        stats_add(&stats->connections, -1);
+        stats_add(&stats->requests, 5);
+        stats->ready = 1;
+        _exit(0);
+    }
+    waitpid(pid, NULL, 0);
+    assert_true(shared_page_is_ready(page));
+    assert_int_equal(shared_page_read(page, 1).connections, 2);
+    assert_int_equal(shared_page_read(page, 0).connections, 0);
+    shared_page_clear_worker(page, 1);
+    assert_false(shared_page_is_ready(page));
+    assert_int_equal(shared_page_read(page, 1).connections, 0);
+    assert_int_equal(shared_page_read(page, 1).requests, 5);
+    shared_page_destroy(&page);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_taken_port_is_named),
+        cmocka_unit_test(nothing_stays_open_after_a_failure),
+        cmocka_unit_test(processes_see_each_others_counters),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
