@@ -167,7 +167,7 @@ layers: ## fail when an #include points upward
 complexity: | setup-lint ## fail when a function or file is too large
 	tests/lint/complexity
 
-demo: all | setup-run ## the whole story in one run: two merchants, one member, points earned and redeemed
+demo: all | setup-run ## a whole network from nothing: three years of purchases, and what the database then says
 	deploy/demo
 up: all | setup-run ## start the development stack (PostgreSQL, loyald)
 	deploy/stack up
