@@ -90,13 +90,16 @@ static void print_plain(const struct replay_counts *c, const struct replay_load 
             }
         printf("%s%llu from the record\n", sep, (unsigned long long)c->recorded[v]);
     }
-    printf("  points   %llu earned, %llu redeemed, %llu clawed back (repetitions included)\n",
+    printf("  points   %llu earned, %llu redeemed, %llu clawed back\n",
            (unsigned long long)c->points_earned, (unsigned long long)c->points_redeemed,
            (unsigned long long)c->points_clawed);
     printf("  sent twice: %llu rows (%llu of them both at once), all answers agree\n",
            (unsigned long long)c->twice, (unsigned long long)c->twice_at_once);
-    printf("  socket shut down after sending: %llu rows, of them committed before: %llu\n",
-           (unsigned long long)(c->cut - c->cut_too_late), (unsigned long long)c->cut_committed);
+    printf("  socket shut down after sending: %llu rows, %llu of them had been committed; all in "
+           "flight"
+           " there were repeated: %llu\n",
+           (unsigned long long)(c->cut - c->cut_too_late), (unsigned long long)c->cut_committed,
+           (unsigned long long)c->repeated);
 }
 
 void replay_report(bool json, const struct replay_counts *counts, const struct replay_load *load,

@@ -138,6 +138,17 @@ static void describe_row(const struct replay_row *row, enum replay_step step, ch
              STEP_NAMES[step][0] ? " " : "", row->refund ? "refund" : "purchase");
 }
 
+static void count_points(struct replay_counts *counts, enum replay_verb verb,
+                         const struct loyal_answer *answer)
+{
+    if (verb == COUNT_EARN)
+        counts->points_earned += (uint64_t)answer->points;
+    else if (verb == COUNT_REDEEM)
+        counts->points_redeemed += (uint64_t)answer->points;
+    else if (verb == COUNT_REVERSE)
+        counts->points_clawed += (uint64_t)answer->points;
+}
+
 static void count_answer(struct replay *replay, enum replay_verb verb,
                          const struct loyal_answer *answer)
 {
@@ -147,14 +158,6 @@ static void count_answer(struct replay *replay, enum replay_verb verb,
     counts->answers[verb][code]++;
     counts->recorded[verb] += answer->recorded;
     counts->repeated += answer->attempts > 1;
-    if (answer->kind != LOYAL_OK)
-        return;
-    if (verb == COUNT_EARN)
-        counts->points_earned += (uint64_t)answer->points;
-    else if (verb == COUNT_REDEEM)
-        counts->points_redeemed += (uint64_t)answer->points;
-    else if (verb == COUNT_REVERSE)
-        counts->points_clawed += (uint64_t)answer->points;
 }
 
 bool replay_take(struct replay *replay, struct replay_slot *slot, const struct loyal_answer *answer)
@@ -182,6 +185,8 @@ bool replay_take(struct replay *replay, struct replay_slot *slot, const struct l
         return false;
     }
     count_answer(replay, verb, answer);
+    if (answer->kind == LOYAL_OK && slot == &member->slots[0])
+        count_points(&replay->counts, verb, answer);
     replay->counts.cut_committed += member->was_cut && answer->recorded;
     if (answer->has_body)
         member->available = answer->available;

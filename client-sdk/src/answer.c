@@ -53,8 +53,7 @@ const Loyal__V1__Response *sdk_answer_unpack(struct answer_box *box, const uint8
                         validation.field, validation.text);
         return NULL;
     }
-    Loyal__V1__Response *response =
-        loyal__v1__response__unpack(&box->arena.allocator, n, bytes);
+    Loyal__V1__Response *response = loyal__v1__response__unpack(&box->arena.allocator, n, bytes);
     if (response == NULL) {
         *id_out = validate_peek_id(bytes, n);
         sdk_failure_set(failure, LOYAL_RETRY, LOYAL_CODE_PROTOCOL,

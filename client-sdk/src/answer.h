@@ -13,8 +13,8 @@
 #include "loyal/loyal.h"
 #include "loyal/v1/envelope.pb-c.h"
 
-/* Why there is no answer from the server. kind is that of a request that was never sent; of one that
- * may have been carried out it is UNKNOWN whatever this says. */
+/* Why there is no answer from the server. kind is that of a request that was never sent; of one
+ * that may have been carried out it is UNKNOWN whatever this says. */
 struct failure {
     enum loyal_kind kind;
     enum loyal_code code;

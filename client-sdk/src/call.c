@@ -70,7 +70,8 @@ static bool connect_until(struct loyal_client *client, int64_t deadline_us, bool
             *failure = client->last;
             ok = false;
         } else if (sdk_now_us() >= deadline_us) {
-            sdk_failure_set(failure, LOYAL_RETRY, LOYAL_CODE_TIMEOUT, "no connection in time%s%.300s",
+            sdk_failure_set(failure, LOYAL_RETRY, LOYAL_CODE_TIMEOUT,
+                            "no connection in time%s%.300s",
                             client->last.text[0] != '\0' ? "; " : "", client->last.text);
             ok = false;
         }

@@ -16,8 +16,8 @@
 #include "request.h"
 #include "retry.h"
 
-#define CLIENT_PORT "7400"
-#define CLIENT_DEADLINE_MS 10000
+#define CLIENT_PORT               "7400"
+#define CLIENT_DEADLINE_MS        10000
 #define CLIENT_CONNECT_TIMEOUT_MS 5000
 /* In flight before the first Hello, where the options do not say. */
 #define CLIENT_IN_FLIGHT 256
@@ -34,15 +34,15 @@ struct loyal_client {
     struct message hello; /* encoded once */
     struct connection connection;
     struct pending_table pending;
-    struct arena scratch;         /* of encoding */
+    struct arena scratch; /* of encoding */
     struct answer_box boxes[2];
-    struct answer_box *incoming;  /* of the answer being delivered */
-    struct answer_box *kept;      /* of the last blocking call */
+    struct answer_box *incoming; /* of the answer being delivered */
+    struct answer_box *kept;     /* of the last blocking call */
 
     bool wants_connection; /* loyal_connect is waiting */
     bool polling;          /* inside loyal_poll: callbacks may not come back here */
     bool closing;
-    bool unread;           /* a turn stopped with input left in TLS's buffer */
+    bool unread; /* a turn stopped with input left in TLS's buffer */
     struct jitter jitter;
     uint32_t failures; /* connections lost in a row without an answer */
     int64_t not_before_us;
@@ -50,7 +50,7 @@ struct loyal_client {
     struct failure last; /* of the last connection lost */
 
     uint64_t hello_id;
-    uint64_t sequence_before; /* ids up to here belong to earlier connections */
+    uint64_t sequence_before;      /* ids up to here belong to earlier connections */
     uint32_t server_in_flight_max; /* of the last Hello; 0: none yet */
     uint32_t server_deadline_ms_max;
     int64_t server_time_us; /* at server_time_at_us of the monotonic clock; 0: not known */

@@ -21,13 +21,13 @@
 #define READ_BYTES 16384
 /* Above this, requests wait where they can still be taken back. */
 #define OUT_BYTES_MARK 32768
-#define OUT_BYTES_MAX (OUT_BYTES_MARK + FRAME_HEADER_BYTES + FRAME_REQUEST_BYTES_MAX)
-#define IN_BYTES_MAX (FRAME_HEADER_BYTES + FRAME_RESPONSE_BYTES_MAX + READ_BYTES)
+#define OUT_BYTES_MAX  (OUT_BYTES_MARK + FRAME_HEADER_BYTES + FRAME_REQUEST_BYTES_MAX)
+#define IN_BYTES_MAX   (FRAME_HEADER_BYTES + FRAME_RESPONSE_BYTES_MAX + READ_BYTES)
 /* A peer that does not acknowledge for so long is gone. */
 #define TCP_SILENCE_MS 10000
-#define TCP_IDLE_S 60
-#define TCP_PROBE_S 10
-#define TCP_PROBES 3
+#define TCP_IDLE_S     60
+#define TCP_PROBE_S    10
+#define TCP_PROBES     3
 
 static void state_set(struct connection *connection, enum connection_state state)
 {
@@ -209,8 +209,7 @@ bool sdk_connection_advance(struct connection *connection, int64_t now_us, struc
         return false;
     if (connection->state == CONNECTION_SECURING && !advance_securing(connection, failure))
         return false;
-    if (now_us >= sdk_connection_timer_us(connection) &&
-        connection->state != CONNECTION_CONNECTING)
+    if (now_us >= sdk_connection_timer_us(connection) && connection->state != CONNECTION_CONNECTING)
         return fail_socket(connection, "no answer in time", 0, failure);
     return true;
 }
@@ -291,8 +290,8 @@ enum connection_input sdk_connection_next(struct connection *connection, const u
     uint32_t length = 0;
     if (sdk_buffer_used(in) == 0)
         return INPUT_NONE;
-    switch (frame_peek(sdk_buffer_head(in), sdk_buffer_used(in), FRAME_RESPONSE_BYTES_MAX,
-                       &length)) {
+    switch (
+        frame_peek(sdk_buffer_head(in), sdk_buffer_used(in), FRAME_RESPONSE_BYTES_MAX, &length)) {
     case FRAME_NEED_MORE: return INPUT_NONE;
     case FRAME_READY: break;
     case FRAME_EMPTY:

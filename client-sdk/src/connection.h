@@ -1,8 +1,8 @@
 /* One connection: addresses, socket, TLS, and frames in both directions. Never blocks, but for the
  * look-up of a host name when it is opened.
  *
- * Called by exchange.c, which knows what the frames mean, and polled by poll.c. It must never repeat
- * anything by itself: when a function here fails, the owner closes the connection. */
+ * Called by exchange.c, which knows what the frames mean, and polled by poll.c. It must never
+ * repeat anything by itself: when a function here fails, the owner closes the connection. */
 #ifndef LOYAL_SDK_CONNECTION_H
 #define LOYAL_SDK_CONNECTION_H
 
@@ -63,7 +63,7 @@ void sdk_connection_close(struct connection *connection);
 /* Room for one more frame of n bytes, or NULL: write first. Followed by sdk_connection_put. */
 uint8_t *sdk_connection_reserve(struct connection *connection, size_t n);
 void sdk_connection_put(struct connection *connection, size_t n);
-/* Hands as much to the socket as it takes. A broken socket is not told here but by the next read. */
+/* Hands as much to the socket as it takes. That it broke is told by the next read, not here. */
 bool sdk_connection_write(struct connection *connection, struct failure *failure)
     __attribute__((warn_unused_result));
 

@@ -1,9 +1,9 @@
 /* The exchange of requests and answers: Hello, sending, what an answer means for its request, and
  * what a lost connection means for all of them.
  *
- * Called by poll.c each turn and by client.c at the end. It must never report RETRY or REFUSED for a
- * request of which an earlier attempt may have been carried out, unless the server decided by its
- * key. */
+ * Called by poll.c each turn and by client.c at the end. It must never report RETRY or REFUSED for
+ * a request of which an earlier attempt may have been carried out, unless the server decided by
+ * its key. */
 #include <assert.h>
 #include <poll.h>
 #include <string.h>
@@ -75,8 +75,8 @@ static bool is_repeated(struct loyal_client *client, struct pending *pending, in
     const struct loyal_answer *answer = &client->incoming->answer;
     if (!pending->repeat || (answer->kind != LOYAL_RETRY && answer->kind != LOYAL_UNKNOWN))
         return false;
-    pending->due_us = now_us + sdk_retry_delay_us(&client->jitter, pending->attempts,
-                                                  answer->retry_after_ms);
+    pending->due_us =
+        now_us + sdk_retry_delay_us(&client->jitter, pending->attempts, answer->retry_after_ms);
     return pending->due_us < pending->deadline_us;
 }
 
@@ -132,8 +132,8 @@ static int take_hello(struct loyal_client *client, const Loyal__V1__Response *re
 }
 
 /* An answer that no request in flight waits for. */
-static int take_stray(struct loyal_client *client, uint64_t id,
-                      const Loyal__V1__Response *response, int64_t now_us)
+static int take_stray(struct loyal_client *client, uint64_t id, const Loyal__V1__Response *response,
+                      int64_t now_us)
 {
     struct failure failure;
     if (id == 0 && response->outcome->kind != OUTCOME_KIND(OK)) {
@@ -151,8 +151,7 @@ static int take_stray(struct loyal_client *client, uint64_t id,
     return lose(client, &failure, now_us);
 }
 
-static int take_message(struct loyal_client *client, const uint8_t *bytes, size_t n,
-                        int64_t now_us)
+static int take_message(struct loyal_client *client, const uint8_t *bytes, size_t n, int64_t now_us)
 {
     struct failure failure;
     uint64_t id = 0;
@@ -200,15 +199,23 @@ static int fail_list(struct loyal_client *client, enum pending_state state,
     return delivered;
 }
 
+/* What was written may have been carried out. */
+static void uncertain_mark(struct loyal_client *client)
+{
+    struct pending *pending = TAILQ_FIRST(&client->pending.lists[PENDING_SENT]);
+    for (; pending != NULL; pending = TAILQ_NEXT(pending, entry))
+        if (pending->end <= client->connection.written)
+            pending->uncertain = true;
+}
+
 /* Closes the connection and decides what becomes of each request. */
 static int lose(struct loyal_client *client, const struct failure *failure, int64_t now_us)
 {
     struct pending_table *table = &client->pending;
     struct pending *pending = TAILQ_LAST(&table->lists[PENDING_SENT], pending_list);
+    uncertain_mark(client);
     while (pending != NULL) {
         struct pending *before = TAILQ_PREV(pending, pending_list, entry);
-        if (pending->end <= client->connection.written)
-            pending->uncertain = true;
         if (pending->repeat && !is_final(failure))
             sdk_pending_move(table, pending, PENDING_READY, true);
         pending = before;
@@ -431,9 +438,8 @@ int64_t sdk_exchange_timer_us(const struct loyal_client *client)
         client->connection.write_broken)
         return 0;
     int64_t timer_us = client->pending.next_timer_us;
-    int64_t connection_us = wants_to_connect(client)
-                                ? client->not_before_us
-                                : sdk_connection_timer_us(&client->connection);
+    int64_t connection_us = wants_to_connect(client) ? client->not_before_us
+                                                     : sdk_connection_timer_us(&client->connection);
     return connection_us < timer_us ? connection_us : timer_us;
 }
 
@@ -442,11 +448,7 @@ void sdk_exchange_abandon(struct loyal_client *client)
     struct failure failure;
     struct pending *pending;
     (void)deliver_failed(client);
-    TAILQ_FOREACH(pending, &client->pending.lists[PENDING_SENT], entry)
-    {
-        if (pending->end <= client->connection.written)
-            pending->uncertain = true;
-    }
+    uncertain_mark(client);
     sdk_failure_set(&failure, LOYAL_RETRY, LOYAL_CODE_CONNECTION, "the client was destroyed");
     for (int state = PENDING_READY; state < PENDING_STATES; state++) {
         while ((pending = TAILQ_FIRST(&client->pending.lists[state])) != NULL)

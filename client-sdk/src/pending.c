@@ -63,14 +63,12 @@ int64_t sdk_pending_timer_us(const struct pending *pending)
 {
     switch (pending->state) {
     case PENDING_READY:
-    case PENDING_SENT:
-        return pending->deadline_us;
+    case PENDING_SENT: return pending->deadline_us;
     case PENDING_WAITING:
         return pending->due_us < pending->deadline_us ? pending->due_us : pending->deadline_us;
     case PENDING_FAILED: /* exchange.c looks at their list each turn */
     case PENDING_FREE:
-    case PENDING_STATES:
-        break;
+    case PENDING_STATES: break;
     }
     return INT64_MAX;
 }

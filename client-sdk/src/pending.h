@@ -15,7 +15,7 @@
 #include "request.h"
 
 #define PENDING_SLOT_BITS 12
-#define PENDING_MAX (1u << PENDING_SLOT_BITS)
+#define PENDING_MAX       (1u << PENDING_SLOT_BITS)
 
 enum pending_state {
     PENDING_FREE,
@@ -52,8 +52,8 @@ struct pending_table {
     uint32_t in_use;                           /* not FREE */
     struct pending_list lists[PENDING_STATES]; /* one for each state; SENT in order of sending */
     uint32_t counts[PENDING_STATES];
-    uint64_t sequence; /* of ids: how many were given out */
-    size_t queued_bytes; /* of READY and WAITING */
+    uint64_t sequence;     /* of ids: how many were given out */
+    size_t queued_bytes;   /* of READY and WAITING */
     int64_t next_timer_us; /* no timer of the table is due before this */
 };
 

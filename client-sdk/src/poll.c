@@ -52,8 +52,7 @@ static int turn(struct loyal_client *const *clients, struct pollfd *fds, size_t 
     int wait_ms = delivered > 0 ? 0 : timeout_ms;
     for (size_t i = 0; i < count; i++) {
         const struct connection *connection = &clients[i]->connection;
-        fds[i] = (struct pollfd){.fd = connection->fd,
-                                 .events = sdk_connection_events(connection)};
+        fds[i] = (struct pollfd){.fd = connection->fd, .events = sdk_connection_events(connection)};
         wait_ms = ms_until(sdk_exchange_timer_us(clients[i]), now_us, wait_ms);
     }
     int ready = poll(fds, count, wait_ms);

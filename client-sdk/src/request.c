@@ -47,9 +47,9 @@ struct parts {
 };
 
 /* Initialises the body and hangs it into the request; the value is the body's address. */
-#define BODY(parts, verb_lower, VERB_UPPER)                                                        \
-    ((parts)->request.body_case = LOYAL__V1__REQUEST__BODY_##VERB_UPPER,                           \
-     loyal__v1__##verb_lower##_request__init(&(parts)->body.verb_lower),                           \
+#define BODY(parts, verb_lower, VERB_UPPER)                              \
+    ((parts)->request.body_case = LOYAL__V1__REQUEST__BODY_##VERB_UPPER, \
+     loyal__v1__##verb_lower##_request__init(&(parts)->body.verb_lower), \
      (parts)->request.verb_lower = &(parts)->body.verb_lower)
 
 /* protobuf-c has no const strings; packing does not write. */

@@ -14,7 +14,7 @@
 #include "loyal/loyal.h"
 
 /* Frame header, and the fields id and deadline_ms with their tags. */
-#define REQUEST_HEAD_BYTES_MAX (4 + 11 + 6)
+#define REQUEST_HEAD_BYTES_MAX   (4 + 11 + 6)
 #define REQUEST_PROTOCOL_VERSION 1
 
 /* A Request without id and deadline: protobuf allows to put these before it, as they differ from

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define RETRY_BASE_US INT64_C(50000)
-#define RETRY_MAX_US INT64_C(2000000)
+#define RETRY_MAX_US  INT64_C(2000000)
 
 /* xorshift64*: it spreads clients in time and need not be unpredictable. Never 0. */
 struct jitter {

@@ -18,6 +18,7 @@ bool privileges_drop(const char *user, struct err *err)
     if (*user == '\0')
         return true;
     errno = 0;
+    /* cppcheck-suppress getpwnamCalled ; there is one thread */
     const struct passwd *entry = getpwnam(user);
     if (!entry)
         return err_set_errno(err, errno, "option 'user': there is no user %s: make him first",

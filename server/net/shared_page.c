@@ -16,6 +16,7 @@ struct shared_page *shared_page_create(int slot_count, struct err *err)
 {
     _Static_assert(sizeof(union shared_slot) == SHARED_SLOT_BYTES, "worker_stats fits into a slot");
     struct shared_page *page = mmap(NULL, page_bytes(slot_count), PROT_READ | PROT_WRITE,
+                                    /* cppcheck-suppress invalidFunctionArg ; no file */
                                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED) {
         err_set_errno(err, errno, "the page that workers share cannot be mapped");

@@ -16,15 +16,12 @@ static int page_rows(const struct query_rows *rows, protobuf_c_boolean *more_out
     return count > PAGE_ROWS ? PAGE_ROWS : count;
 }
 
-/* A list of a merchant that does not exist is not an empty one. */
-static int code_of_list(struct request *request, int code, const struct query_rows *rows,
-                        const char *merchant)
+/* A list of a merchant that does not exist is one row that begins with an empty code. */
+static int code_of_list(int code, const struct query_rows *rows)
 {
-    const struct reference *reference = engine_reference(request->session->worker->engine);
-    if (code == OUTCOME_CODE(OK) && query_rows_count(rows) == 0 && reference &&
-        !reference_merchant_by_code(reference, merchant))
-        return OUTCOME_CODE(UNKNOWN_MERCHANT);
-    return code;
+    bool is_nobody = code == OUTCOME_CODE(OK) && query_rows_count(rows) > 0 &&
+                     *query_rows_value(rows, 0, 0) == '\0';
+    return is_nobody ? OUTCOME_CODE(UNKNOWN_MERCHANT) : code;
 }
 
 /* ---- merchants ---- */
@@ -71,8 +68,7 @@ static void on_stores(struct query *query, int code, const struct query_rows *ro
 {
     struct request *request = query->ctx;
     Loyal__V1__ListStoresResponse body = LOYAL__V1__LIST_STORES_RESPONSE__INIT;
-    struct answer answer =
-        answer_of(code_of_list(request, code, rows, request->message->list_stores->merchant));
+    struct answer answer = answer_of(code_of_list(code, rows));
     if (answer.code != OUTCOME_CODE(OK)) {
         request_answer(request, &answer);
         return;
@@ -126,8 +122,7 @@ static void on_terminals(struct query *query, int code, const struct query_rows 
 {
     struct request *request = query->ctx;
     Loyal__V1__ListTerminalsResponse body = LOYAL__V1__LIST_TERMINALS_RESPONSE__INIT;
-    struct answer answer =
-        answer_of(code_of_list(request, code, rows, request->message->list_terminals->merchant));
+    struct answer answer = answer_of(code_of_list(code, rows));
     if (answer.code != OUTCOME_CODE(OK)) {
         request_answer(request, &answer);
         return;
@@ -161,8 +156,7 @@ static void on_rates(struct query *query, int code, const struct query_rows *row
 {
     struct request *request = query->ctx;
     Loyal__V1__ListEarnRatesResponse body = LOYAL__V1__LIST_EARN_RATES_RESPONSE__INIT;
-    struct answer answer =
-        answer_of(code_of_list(request, code, rows, request->message->list_earn_rates->merchant));
+    struct answer answer = answer_of(code_of_list(code, rows));
     if (answer.code != OUTCOME_CODE(OK)) {
         request_answer(request, &answer);
         return;

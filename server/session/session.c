@@ -146,6 +146,7 @@ void session_reference_changed(void *ctx, struct reference *reference)
     struct worker *worker = ctx;
     struct session *session;
     TAILQ_FOREACH (session, &worker->sessions, in_worker) {
+        /* cppcheck-suppress uninitvar ; the macro hides the assignment */
         if (session->state == SESSION_OPEN && !session_is_known(session, reference, true))
             session_lose_right(session);
     }
@@ -210,6 +211,7 @@ void session_drain_all(struct worker *worker)
 {
     struct session *session;
     TAILQ_FOREACH (session, &worker->sessions, in_worker) {
+        /* cppcheck-suppress uninitvar ; the macro hides the assignment */
         if (session->state != SESSION_GONE)
             step_alone(session, EVENT_DRAIN);
     }

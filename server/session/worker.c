@@ -123,7 +123,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
     if (ready != (worker->stats->ready != 0)) {
         __atomic_store_n(&worker->stats->ready, ready ? 1 : 0, __ATOMIC_RELAXED);
         log_info(ready ? "ready" : "not_ready", "reason=\"%s\"",
-                 engine_unready_reason(worker->engine));
+                 process->drain_until_us ? "draining" : engine_unready_reason(worker->engine));
     }
     if (!process->drain_until_us)
         return;

@@ -11,6 +11,11 @@
     "e.rule_version, e.legs, e.original, e.body_hash, e.store_id, e.till, e.receipt, e.part, "     \
     "e.business_date, e.occurred_at, e.amount_minor, e.paid_in_points_minor"
 
+/* A list of a merchant that does not exist is one row that begins with ''. */
+#define OR_NO_MERCHANT(list, row)      \
+    "(" list ") union all select " row \
+    " where not exists (select from loyal.merchant where code = $1)"
+
 /* The last parameter is how many rows must have been touched. */
 #define GUARDED(write, expected) \
     "with done as (" write " returning 1) select 1 / (count(*) = " expected ")::int from done"
@@ -202,9 +207,11 @@ const char *const statements[STATEMENT_COUNT] = {
         "merchant_id, code, name from wanted where known is null) w, verdict v "
         "where v.strangers = 0 and v.others = 0 returning 1) "
         "select (select count(*) from added), strangers, others from verdict",
-    [STATEMENT_STORES_LIST] = "select m.code, s.code, s.name from loyal.store s join "
-                              "loyal.merchant m using (merchant_id) "
-                              "where m.code = $1 and s.code > $2 order by s.code limit $3::int",
+    [STATEMENT_STORES_LIST] =
+        OR_NO_MERCHANT("select m.code, s.code, s.name from loyal.store s join "
+                       "loyal.merchant m using (merchant_id) "
+                       "where m.code = $1 and s.code > $2 order by s.code limit $3::int",
+                       "'', '', ''"),
     [STATEMENT_TERMINAL_ADD] =
         "with raised as (update loyal.reference_epoch set epoch = epoch + 1 returning epoch), "
         "wanted as (select m.merchant_id, s.store_id, $3 <> '' and s.store_id is null as lost "
@@ -221,11 +228,12 @@ const char *const statements[STATEMENT_COUNT] = {
         "and t.code = $2 and t.store_id is not distinct from w.store_id "
         "and t.channel = $4::smallint and t.certificate_sha256 = decode($5, 'hex')) then 'same' "
         "else 'differs' end",
-    [STATEMENT_TERMINALS_LIST] =
+    [STATEMENT_TERMINALS_LIST] = OR_NO_MERCHANT(
         "select m.code, t.code, coalesce(s.code, ''), t.channel, encode(t.certificate_sha256, "
         "'hex') "
         "from loyal.terminal t join loyal.merchant m using (merchant_id) left join loyal.store s "
         "using (store_id) where m.code = $1 and t.code > $2 order by t.code limit $3::int",
+        "'', '', '', 0::smallint, ''"),
     [STATEMENT_RATE_SET] =
         "with raised as (update loyal.reference_epoch set epoch = epoch + 1 returning epoch), "
         "wanted as (select merchant_id, to_date($5, 'YYYYMMDD') as day, $2::int as numerator, "
@@ -239,10 +247,11 @@ const char *const statements[STATEMENT_COUNT] = {
         "where not exists (select from same) returning rule_version) "
         "select 'added', rule_version from added union all select 'same', rule_version from same "
         "union all select 'no_merchant', 0 where not exists (select from wanted)",
-    [STATEMENT_RATES_LIST] =
+    [STATEMENT_RATES_LIST] = OR_NO_MERCHANT(
         "select m.code, r.numerator, r.denominator, r.lifetime_months, "
         "to_char(r.valid_from, 'YYYYMMDD') from loyal.rule r join loyal.merchant m "
         "using (merchant_id) where m.code = $1 order by r.valid_from, r.rule_version",
+        "'', 0, 0, 0, ''"),
     [STATEMENT_OWED_LIST] =
         "select i.code, r.code, o.points from loyal.owed_points() o join loyal.merchant i "
         "on i.merchant_id = o.issuer join loyal.merchant r on r.merchant_id = o.redeemer "

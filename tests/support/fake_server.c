@@ -1,6 +1,7 @@
 /* The scripted server and its certificates.
  *
- * Used by tests/unit/test_sdk_*.c. A failure of the server itself aborts: it is the test's fault. */
+ * Used by tests/unit/test_sdk_*.c. A failure of the server itself aborts: it is the test's fault.
+ */
 #include "support/fake_server.h"
 
 #include <arpa/inet.h>
@@ -16,12 +17,12 @@
 
 #include "frame.h"
 
-#define MUST(condition)                                                                            \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
-            abort();                                                                               \
-        }                                                                                          \
+#define MUST(condition)                                                     \
+    do {                                                                    \
+        if (!(condition)) {                                                 \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            abort();                                                        \
+        }                                                                   \
     } while (0)
 
 /* ---- certificates ---- */
@@ -262,8 +263,7 @@ static SSL_CTX *tls_make(const struct fake_certificates *certificates)
 
 void fake_server_start(struct fake_server *server, const struct fake_certificates *certificates)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     const int on = 1;
     server->tls = tls_make(certificates);

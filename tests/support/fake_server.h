@@ -1,7 +1,8 @@
 /* A server of the wire protocol that a test scripts: one thread, TLS with certificates made on the
  * spot, one connection at a time.
  *
- * Used by tests/unit/test_sdk_*.c. It knows frames and protobuf but no loyalty: a handler answers. */
+ * Used by tests/unit/test_sdk_*.c. It knows frames and protobuf but no loyalty: a handler answers.
+ */
 #ifndef TESTS_SUPPORT_FAKE_SERVER_H
 #define TESTS_SUPPORT_FAKE_SERVER_H
 
@@ -33,8 +34,7 @@ struct fake_peer {
 };
 
 /* Called in the server's thread with each request but Hello. False: closes the connection. */
-typedef bool fake_handler(struct fake_peer *peer, const Loyal__V1__Request *request,
-                          void *context);
+typedef bool fake_handler(struct fake_peer *peer, const Loyal__V1__Request *request, void *context);
 /* The same for Hello; fake_welcome is the usual one. */
 bool fake_welcome(struct fake_peer *peer, const Loyal__V1__Request *request, void *context);
 
@@ -63,7 +63,7 @@ void fake_send_outcome(struct fake_peer *peer, uint64_t id, int kind, int code);
 /* PING's answer. */
 void fake_send_pong(struct fake_peer *peer, uint64_t id, int64_t server_time_us);
 
-#define FAKE_TIME_US INT64_C(1893456000000000)
+#define FAKE_TIME_US       INT64_C(1893456000000000)
 #define FAKE_IN_FLIGHT_MAX 8
 
 #endif

@@ -51,10 +51,10 @@ static bool arrives(enum loyal_verb verb)
     return sdk_answer_fill(&box, verb, got);
 }
 
-#define BODY(name, NAME, Name)                                                                     \
-    Loyal__V1__##Name##Response body;                                                              \
-    loyal__v1__##name##_response__init(&body);                                                     \
-    response.body_case = LOYAL__V1__RESPONSE__BODY_##NAME;                                         \
+#define BODY(name, NAME, Name)                             \
+    Loyal__V1__##Name##Response body;                      \
+    loyal__v1__##name##_response__init(&body);             \
+    response.body_case = LOYAL__V1__RESPONSE__BODY_##NAME; \
     response.name = &body
 
 static void assert_balance(void)
@@ -65,15 +65,15 @@ static void assert_balance(void)
     assert_memory_equal(box.answer.ref, REF, sizeof REF);
 }
 
-#define REF_DATA                                                                                   \
-    (ProtobufCBinaryData)                                                                          \
-    {                                                                                              \
-        sizeof REF, REF                                                                            \
+#define REF_DATA          \
+    (ProtobufCBinaryData) \
+    {                     \
+        sizeof REF, REF   \
     }
-#define KEY_DATA                                                                                   \
-    (ProtobufCBinaryData)                                                                          \
-    {                                                                                              \
-        sizeof KEY, KEY                                                                            \
+#define KEY_DATA          \
+    (ProtobufCBinaryData) \
+    {                     \
+        sizeof KEY, KEY   \
     }
 
 static void earn(void **state)

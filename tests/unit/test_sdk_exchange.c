@@ -1,127 +1,21 @@
 /* The SDK against a scripted server: repetition under one key, lost connections, deadlines,
- * refusals of certificates and of Hello, and servers that talk nonsense. */
+ * refusals of certificates and of Hello, many in flight. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 #include <cmocka.h>
 
-#include "loyal/loyal.h"
-#include "outcome.h"
-#include "support/fake_server.h"
-
-static struct fake_certificates certificates;
-
-/* What the server's thread notes for the test; read after an answer has come of it. */
-struct script {
-    int mode;
-    uint8_t keys[8][16];
-    unsigned key_count;
-    uint64_t held_id;
-    uint32_t deadline_ms;
-};
-
-static struct script script;
-static struct fake_server server;
-
-static struct loyal_options options_make(void)
-{
-    return (struct loyal_options){.host = "127.0.0.1",
-                                  .port = server.port,
-                                  .certificate_file = certificates.client,
-                                  .key_file = certificates.client,
-                                  .authority_file = certificates.authority,
-                                  .merchant = "acme",
-                                  .deadline_ms = 3000};
-}
-
-static struct loyal_client *client_make(const struct loyal_options *options)
-{
-    char error[200] = "";
-    struct loyal_client *client = loyal_client_create(options, error, sizeof error);
-    if (client == NULL)
-        fail_msg("%s", error);
-    return client;
-}
-
-static void start(fake_handler *hello, fake_handler *handler)
-{
-    memset(&script, 0, sizeof script);
-    server.hello = hello;
-    server.handler = handler;
-    server.context = &script;
-    fake_server_start(&server, &certificates);
-}
-
-static void stop(struct loyal_client **client)
-{
-    loyal_client_destroy(client);
-    assert_null(*client);
-    fake_server_stop(&server);
-}
-
-static const struct loyal_request PING = {.verb = LOYAL_PING};
-
-/* What a callback has seen. */
-struct seen {
-    unsigned count, ok;
-    enum loyal_kind kind;
-    enum loyal_code code;
-    uint32_t attempts;
-};
-
-static void note(void *context, const struct loyal_answer *answer)
-{
-    struct seen *seen = context;
-    seen->count++;
-    seen->ok += answer->kind == LOYAL_OK;
-    seen->kind = answer->kind;
-    seen->code = answer->code;
-    seen->attempts = answer->attempts;
-    assert_non_null(answer->text);
-    assert_non_null(answer->field);
-}
-
-static void poll_until(struct loyal_client *client, const struct seen *seen, unsigned count)
-{
-    for (int turn = 0; turn < 2000 && seen->count < count; turn++)
-        (void)loyal_poll(client, 10);
-    assert_int_equal(seen->count, count);
-}
+#include "unit/sdk_fixture.h"
 
 /* ---- handlers ---- */
-
-static bool pong(struct fake_peer *peer, const Loyal__V1__Request *request, void *context)
-{
-    struct script *noted = context;
-    noted->deadline_ms = request->deadline_ms;
-    fake_send_pong(peer, request->id, FAKE_TIME_US + 1000000);
-    return true;
-}
 
 static void key_note(struct script *noted, const Loyal__V1__Request *request)
 {
     if (noted->key_count < 8 && request->body_case == LOYAL__V1__REQUEST__BODY_REDEEM)
         memcpy(noted->keys[noted->key_count++], request->redeem->key.data, 16);
-}
-
-static void redeemed(struct fake_peer *peer, uint64_t id)
-{
-    Loyal__V1__Response response = LOYAL__V1__RESPONSE__INIT;
-    Loyal__V1__Outcome outcome = LOYAL__V1__OUTCOME__INIT;
-    Loyal__V1__RedeemResponse body = LOYAL__V1__REDEEM_RESPONSE__INIT;
-    outcome.kind = OUTCOME_KIND(OK);
-    outcome.code = OUTCOME_CODE(OK);
-    body.points = 5;
-    response.id = id;
-    response.outcome = &outcome;
-    response.body_case = LOYAL__V1__RESPONSE__BODY_REDEEM;
-    response.redeem = &body;
-    fake_send(peer, &response);
 }
 
 enum mode { ANSWER_RETRY, ANSWER_UNKNOWN, CLOSE, NEVER_AGAIN };
@@ -528,123 +422,6 @@ static void many_clients_in_one_loop(void **state)
     fake_server_stop(&server);
 }
 
-/* ---- hostile servers ---- */
-
-enum nonsense {
-    OVERSIZED,
-    EMPTY,
-    GARBAGE,
-    NEVER_SENT_ID,
-    TRUNCATED,
-    OTHER_BODY,
-    NO_OUTCOME,
-    ID_ZERO,
-    NONSENSE_COUNT
-};
-
-static bool talks_nonsense(struct fake_peer *peer, const Loyal__V1__Request *request,
-                           void *context)
-{
-    const struct script *noted = context;
-    Loyal__V1__Response response = LOYAL__V1__RESPONSE__INIT;
-    switch ((enum nonsense)noted->mode) {
-    case OVERSIZED: fake_send_bytes(peer, "\xff\xff\xff\xff", 4); return true;
-    case EMPTY: fake_send_bytes(peer, "\0\0\0\0", 4); return true;
-    case GARBAGE: fake_send_bytes(peer, "\0\0\0\5\xff\xff\xff\xff\xff", 9); return true;
-    case NEVER_SENT_ID: fake_send_pong(peer, UINT64_MAX, 1); return true;
-    case TRUNCATED: fake_send_bytes(peer, "\0\0\0\5\x08", 5); return false;
-    case OTHER_BODY: redeemed(peer, request->id); return true;
-    case ID_ZERO: fake_send_outcome(peer, 0, LOYAL_REFUSED, LOYAL_CODE_MALFORMED); return false;
-    case NO_OUTCOME:
-        response.id = request->id;
-        fake_send(peer, &response);
-        return true;
-    case NONSENSE_COUNT: break;
-    }
-    return false;
-}
-
-static void nonsense_is_never_taken_for_an_answer(void **state)
-{
-    (void)state;
-    for (int mode = 0; mode < NONSENSE_COUNT; mode++) {
-        const struct loyal_answer *answer = NULL;
-        start(fake_welcome, talks_nonsense);
-        script.mode = mode;
-        struct loyal_options options = options_make();
-        options.deadline_ms = 500;
-        struct loyal_client *client = client_make(&options);
-        assert_int_equal(loyal_call(client, &PING, &answer), LOYAL_UNKNOWN);
-        enum loyal_code expected = mode == TRUNCATED ? LOYAL_CODE_TIMEOUT
-                                   : mode == ID_ZERO ? LOYAL_CODE_MALFORMED
-                                                     : LOYAL_CODE_PROTOCOL;
-        assert_int_equal(answer->code, expected);
-        stop(&client);
-    }
-}
-
-static bool hello_nonsense(struct fake_peer *peer, const Loyal__V1__Request *request,
-                           void *context)
-{
-    (void)request;
-    (void)context;
-    fake_send_bytes(peer, "HTTP/1.1 400 Bad Request\r\n\r\n", 28);
-    return false;
-}
-
-static void another_protocol(void **state)
-{
-    const struct loyal_answer *answer = NULL;
-    (void)state;
-    start(hello_nonsense, pong);
-    const struct loyal_options options = options_make();
-    struct loyal_client *client = client_make(&options);
-    assert_int_equal(loyal_call(client, &PING, &answer), LOYAL_RETRY); /* never sent */
-    assert_int_equal(answer->code, LOYAL_CODE_PROTOCOL);
-    stop(&client);
-}
-
-/* The answer in records of one byte. */
-static bool drips(struct fake_peer *peer, const Loyal__V1__Request *request, void *context)
-{
-    uint8_t frame[] = {0, 0, 0, 0, 0x08, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
-    size_t n = 5;
-    (void)context;
-    for (uint64_t id = request->id; id != 0; id >>= 7)
-        frame[n++] = (uint8_t)((id & 0x7f) | (id > 0x7f ? 0x80 : 0));
-    memcpy(frame + n, "\x12\x04\x08\x01\x10\x01\x5a\x00", 8); /* outcome OK, an empty pong */
-    n += 8;
-    frame[3] = (uint8_t)(n - 4);
-    for (size_t i = 0; i < n; i++)
-        fake_send_bytes(peer, frame + i, 1);
-    return true;
-}
-
-static void an_answer_byte_by_byte(void **state)
-{
-    (void)state;
-    start(fake_welcome, drips);
-    const struct loyal_options options = options_make();
-    struct loyal_client *client = client_make(&options);
-    for (int i = 0; i < 20; i++)
-        assert_int_equal(loyal_call(client, &PING, NULL), LOYAL_OK);
-    stop(&client);
-}
-
-static int certificates_make(void **state)
-{
-    (void)state;
-    fake_certificates_make(&certificates);
-    return 0;
-}
-
-static int certificates_remove(void **state)
-{
-    (void)state;
-    fake_certificates_remove(&certificates);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -665,9 +442,6 @@ int main(void)
         cmocka_unit_test(destroy_delivers),
         cmocka_unit_test(what_cannot_be_sent_is_refused_by_a_callback),
         cmocka_unit_test(many_clients_in_one_loop),
-        cmocka_unit_test(nonsense_is_never_taken_for_an_answer),
-        cmocka_unit_test(another_protocol),
-        cmocka_unit_test(an_answer_byte_by_byte),
     };
     return cmocka_run_group_tests(tests, certificates_make, certificates_remove);
 }

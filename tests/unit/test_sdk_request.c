@@ -22,8 +22,8 @@ static const struct loyal_occasion OCCASION = {.store = "north",
                                                .part = 2,
                                                .business_date = 20300115,
                                                .occurred_at_us = 1893456000000001};
-static const uint8_t KEY[LOYAL_KEY_BYTES] = {1, 2, 3, 4, 5, 6, 0x77, 8, 0x89, 10, 11, 12, 13, 14,
-                                             15, 16};
+static const uint8_t KEY[LOYAL_KEY_BYTES] = {1,    2,  3,  4,  5,  6,  0x77, 8,
+                                             0x89, 10, 11, 12, 13, 14, 15,   16};
 
 /* Encodes, puts the head before it, and reads the frame as a server does. */
 static const Loyal__V1__Request *sent(const struct loyal_request *request)
@@ -172,7 +172,8 @@ static void redeem_and_reverse(void **state)
 static void operators_add(void **state)
 {
     const struct loyal_store stores[] = {{"acme", "n", "North"}, {"acme", "s", NULL}};
-    struct loyal_request request = {.verb = LOYAL_ADD_MERCHANT, .merchant = {"acme", "Acme", "EUR"}};
+    struct loyal_request request = {.verb = LOYAL_ADD_MERCHANT,
+                                    .merchant = {"acme", "Acme", "EUR"}};
     (void)state;
     const Loyal__V1__Request *got = sent(&request);
     assert_string_equal(got->add_merchant->merchant->code, "acme");
@@ -193,8 +194,8 @@ static void operators_add(void **state)
     assert_int_equal(got->add_terminal->terminal->certificate_sha256.len, 32);
     assert_int_equal(got->add_terminal->terminal->certificate_sha256.data[2], 3);
 
-    request = (struct loyal_request){.verb = LOYAL_SET_EARN_RATE,
-                                     .rate = {"acme", 1, 100, 24, 20300101}};
+    request =
+        (struct loyal_request){.verb = LOYAL_SET_EARN_RATE, .rate = {"acme", 1, 100, 24, 20300101}};
     got = sent(&request);
     assert_string_equal(got->set_earn_rate->rate->merchant, "acme");
     assert_int_equal(got->set_earn_rate->rate->denominator, 100);

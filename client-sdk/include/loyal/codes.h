@@ -46,7 +46,7 @@ enum loyal_code {
     LOYAL_CODE_CONNECTION = 1000,  /* RETRY or UNKNOWN: no connection, or it broke */
     LOYAL_CODE_TIMEOUT = 1001,     /* RETRY (never sent) or UNKNOWN (sent, no answer in time) */
     LOYAL_CODE_CERTIFICATE = 1002, /* REFUSED: TLS refused one side's certificate */
-    LOYAL_CODE_PROTOCOL = 1003,    /* UNKNOWN: the peer's answer makes no sense */
+    LOYAL_CODE_PROTOCOL = 1003,    /* UNKNOWN (sent) or RETRY: the peer's answer makes no sense */
     LOYAL_CODE_MEMORY = 1004,      /* RETRY: no memory, or too many in flight */
 };
 

@@ -1,0 +1,90 @@
+/* Clients and requests of the load programs; see bench_client.h. Keeps nothing; a client that
+ * cannot connect ends the program, since a measurement without it means nothing. */
+#include "support/bench_client.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct loyal_client *bench_connect(const struct bench_target *target, unsigned merchant)
+{
+    char code[24], certificate[1024], key[1024], error[256];
+    snprintf(code, sizeof code, "bench-%u", merchant);
+    snprintf(certificate, sizeof certificate, "%s/%s/terminal.crt", target->bundles, code);
+    snprintf(key, sizeof key, "%s/%s/terminal.key", target->bundles, code);
+    const struct loyal_options options = {
+        .host = target->host,
+        .port = target->port,
+        .authority_file = target->authority,
+        .certificate_file = certificate,
+        .key_file = key,
+        .merchant = code,
+        .software = "bench " LOYAL_VERSION,
+        .deadline_ms = 20000,
+    };
+    struct loyal_client *client = loyal_client_create(&options, error, sizeof error);
+    if (!client) {
+        fprintf(stderr, "%s: %s\n", code, error);
+        exit(1);
+    }
+    const struct loyal_answer *answer;
+    if (loyal_connect(client, &answer) != LOYAL_OK) {
+        fprintf(stderr, "%s: %s: %s\n", code, answer->code_name, answer->text);
+        exit(1);
+    }
+    return client;
+}
+
+uint64_t bench_random(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+int64_t bench_between(uint64_t *state, int64_t low, int64_t high)
+{
+    return low + (int64_t)(bench_random(state) % (uint64_t)(high - low + 1));
+}
+
+int64_t bench_now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+}
+
+static uint32_t day_of(int64_t at_us)
+{
+    time_t seconds = (time_t)(at_us / 1000000);
+    struct tm parts;
+    gmtime_r(&seconds, &parts);
+    return (uint32_t)((parts.tm_year + 1900) * 10000 + (parts.tm_mon + 1) * 100 + parts.tm_mday);
+}
+
+struct loyal_request bench_earn_make(struct bench_earn *earn, const struct loyal_client *client,
+                                     int64_t card, uint64_t *random)
+{
+    int64_t now_us = loyal_server_time_us(client);
+    struct loyal_request request = {
+        .verb = LOYAL_EARN,
+        .member.identifier = {LOYAL_CARD, earn->card},
+        .occasion = {.store = "main",
+                     .till = "till-1",
+                     .receipt = earn->receipt,
+                     .business_date = day_of(now_us),
+                     .occurred_at_us = now_us},
+        .amount_minor = bench_between(random, 100, 20000),
+        .currency = "EUR",
+        .lines = &earn->line,
+        .line_count = 1,
+    };
+    snprintf(earn->card, sizeof earn->card, "%" PRId64, card);
+    snprintf(earn->receipt, sizeof earn->receipt, "%" PRId64,
+             bench_between(random, INT64_C(100000000000000), INT64_C(999999999999999)));
+    earn->line = (struct loyal_line){"article-000042", "grocery", 1000, request.amount_minor};
+    loyal_key_make(now_us, request.key);
+    return request;
+}

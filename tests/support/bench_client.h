@@ -1,0 +1,42 @@
+/* What the load programs share: clients of the bench's terminals, random numbers with a seed, and
+ * the earn that both sides of the comparison send. */
+#ifndef TESTS_SUPPORT_BENCH_CLIENT_H
+#define TESTS_SUPPORT_BENCH_CLIENT_H
+
+#include <loyal/loyal.h>
+#include <stdint.h>
+
+#define BENCH_CARD_FIRST    INT64_C(9900000000)
+#define BENCH_CARD_BYTES    24
+#define BENCH_RECEIPT_BYTES 24
+
+/* Where the daemon is, and the folder of the terminals' certificates: BUNDLES/bench-N/terminal.* */
+struct bench_target {
+    const char *host;
+    const char *port;
+    const char *authority;
+    const char *bundles;
+};
+
+/* Connected, as the terminal of merchant bench-N; on failure says why on stderr and exits. */
+struct loyal_client *bench_connect(const struct bench_target *target, unsigned merchant);
+
+/* Splitmix64: the same seed, the same numbers. */
+uint64_t bench_random(uint64_t *state);
+/* From low to high, both included. */
+int64_t bench_between(uint64_t *state, int64_t low, int64_t high);
+
+/* The texts and the line of one earn, which the request borrows. */
+struct bench_earn {
+    char card[BENCH_CARD_BYTES];
+    char receipt[BENCH_RECEIPT_BYTES];
+    struct loyal_line line;
+};
+
+/* An earn of this card now, with a new key, a receipt of its own and one basket line. */
+struct loyal_request bench_earn_make(struct bench_earn *earn, const struct loyal_client *client,
+                                     int64_t card, uint64_t *random);
+
+int64_t bench_now_us(void);
+
+#endif

@@ -1,0 +1,128 @@
+"""Judges every reply of the test run against the .proto files and the tables of PROTOCOL.md, and remembers which
+messages and result codes were seen. wire.py calls it for each frame that arrives; nothing else may read a reply."""
+import re
+
+from google.protobuf.descriptor import FieldDescriptor
+
+from support.paths import PROTOCOL
+from support.proto import MESSAGES, Response, result
+
+ROW = re.compile(r"^\| (\d+) `(\w+)` \| (\w+) \| (yes)? *\|", re.M)
+TEXT_MAX, FIELD_MAX, RETRY_MS_MAX = 300, 160, 60000
+REF_BYTES, KEY_BYTES = 17, 16
+BODY_BESIDE_OK = {"DUPLICATE_RECEIPT", "ALREADY_ENROLLED"}
+CLOSES = {"MALFORMED", "NOT_IDENTIFIED", "WRONG_MERCHANT"}
+
+
+def _table():
+    with open(PROTOCOL, encoding="utf-8") as file:
+        rows = ROW.findall(file.read())
+    return {name: (int(number), kind, recorded == "yes") for number, name, kind, recorded in rows}
+
+
+TABLE = _table()
+
+
+class Coverage:
+    """What the run has exercised: (message, code) pairs."""
+
+    def __init__(self):
+        self.seen = set()
+
+    def add(self, message, code):
+        self.seen.add((message, code))
+
+    def codes_missing(self):
+        return sorted(set(TABLE) - {code for _, code in self.seen})
+
+    def messages_missing(self):
+        return sorted(set(MESSAGES) - {message for message, code in self.seen if code == "OK"})
+
+
+coverage = Coverage()
+
+
+def code_name(outcome):
+    return result.ResultCode.Name(outcome.code).removeprefix("RESULT_CODE_")
+
+
+def kind_name(outcome):
+    return result.OutcomeKind.Name(outcome.kind).removeprefix("OUTCOME_KIND_")
+
+
+def _walk(message, path):
+    assert len(message.UnknownFields()) == 0, f"unknown field in {path or 'Response'}"
+    for field, value in message.ListFields():
+        here = f"{path}.{field.name}".lstrip(".")
+        values = value if field.label == FieldDescriptor.LABEL_REPEATED else [value]
+        for item in values:
+            if field.type == FieldDescriptor.TYPE_MESSAGE:
+                _walk(item, here)
+            elif field.type == FieldDescriptor.TYPE_ENUM:
+                assert item in field.enum_type.values_by_number, f"{here}: unknown enum value {item}"
+            elif field.type == FieldDescriptor.TYPE_STRING:
+                assert "\0" not in item, f"{here}: holds a NUL"
+
+
+def _check_balance(balance, path):
+    assert balance.available >= 0, f"{path}.available is negative (R31)"
+    assert balance.debt >= 0, f"{path}.debt is negative"
+    assert balance.as_of_us > 0, f"{path}.as_of_us is missing"
+
+
+def _check_body(body, name, code):
+    fields = body.DESCRIPTOR.fields_by_name
+    if "ref" in fields:
+        assert len(body.ref) == REF_BYTES, f"{name}.ref has {len(body.ref)} bytes"
+    if "balance" in fields and code != "ALREADY_ENROLLED":
+        assert body.HasField("balance"), f"{name}.balance is missing (R37)"
+        _check_balance(body.balance, f"{name}.balance")
+    if "entry_key" in fields and not getattr(body, "before_original", False):
+        assert len(body.entry_key) == KEY_BYTES, f"{name}.entry_key has {len(body.entry_key)} bytes"
+    for field, value in body.ListFields():
+        if field.name in ("points", "debt_repaid", "debt_made", "expired"):
+            assert value >= 0, f"{name}.{field.name} is negative"
+
+
+def _check_outcome(outcome):
+    code, kind = code_name(outcome), kind_name(outcome)
+    assert code in TABLE, f"code {code} is not in PROTOCOL.md"
+    number, kind_wanted, may_record = TABLE[code]
+    assert outcome.code == number
+    assert kind == kind_wanted, f"{code} came as {kind}, PROTOCOL.md says {kind_wanted} (R36)"
+    assert len(outcome.text.encode()) <= TEXT_MAX
+    assert len(outcome.field.encode()) <= FIELD_MAX
+    assert code == "OK" or outcome.text, f"{code} without a text"
+    if code == "INVALID_FIELD":
+        assert outcome.field, "INVALID_FIELD without a field"
+    elif code != "MALFORMED":
+        assert not outcome.field, f"{code} names field {outcome.field}"
+    assert outcome.retry_after_ms <= RETRY_MS_MAX
+    assert kind == "RETRY" or outcome.retry_after_ms == 0, f"{code} with a delay"
+    assert kind != "RETRY" or outcome.retry_after_ms > 0, f"{code} without a delay"
+    assert not outcome.recorded or code == "OK" or may_record, f"{code} is said to be recorded"
+    return code
+
+
+def check(data, asked):
+    """A reply's bytes, and which messages are unanswered by id. Returns (Response, message or None, code)."""
+    assert data, "a frame of length 0"
+    response = Response()
+    assert response.ParseFromString(data) == len(data)
+    _walk(response, "")
+    assert response.HasField("outcome"), "a reply without an outcome"
+    code = _check_outcome(response.outcome)
+    name = response.WhichOneof("body")
+    if response.id == 0:
+        assert code == "MALFORMED" or None in asked.values(), f"{code} with id 0"
+    message = asked.get(response.id)
+    assert response.id == 0 or response.id in asked, f"a reply to {response.id}, which is not in flight"
+    if code == "OK" or code in BODY_BESIDE_OK:
+        assert name, f"{code} without a body"
+    elif not TABLE[code][2]:
+        assert name is None, f"{code} with the body {name}"
+    if name:
+        assert message in (name, None), f"{message} answered by {name}"
+        _check_body(getattr(response, name), name, code)
+    coverage.add(message or name, code)
+    return response, message, code

@@ -1,0 +1,195 @@
+"""The network that the tests play in: merchants, stores, tills and an operator, over the wire."""
+import os
+import secrets
+
+from support.database import Database
+from support.paths import LOYALCTL, run
+from support.proto import CARD, EARN, EMAIL, PHONE
+from support.wire import Connection
+
+CURRENCY = "EUR"
+NOW = object()
+
+
+def uuid7(us):
+    data = bytearray((us // 1000).to_bytes(6, "big") + secrets.token_bytes(10))
+    data[6] = 0x70 | data[6] & 0x0F
+    data[8] = 0x80 | data[8] & 0x3F
+    return bytes(data)
+
+
+def identifier(card):
+    kind = EMAIL if "@" in card else PHONE if card.startswith("+") else CARD
+    return {"kind": kind, "value": card}
+
+
+def member(who):
+    """A card number, or the bytes of a ref."""
+    return {"ref": who} if isinstance(who, bytes) else {"identifier": identifier(who)}
+
+
+class Till:
+    """A terminal's connection, in the words of the domain. Each method makes a request; `submit_` ones do not wait."""
+
+    def __init__(self, world, merchant, bundle, port=None):
+        self.world, self.merchant, self.bundle = world, merchant, bundle
+        self.connection = Connection(port or world.stack.port, bundle, merchant)
+        self.store = "north"
+
+    def close(self):
+        self.connection.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def key(self, ahead_us=0):
+        return uuid7(self.world.clock.now_us + ahead_us)
+
+    def occasion(self, store=None, till="1", receipt="", part=0, date=None, at=NOW):
+        self.world.secrets.add(receipt)
+        return {"store": store or self.store, "till": till, "receipt": receipt, "part": part,
+                "business_date": date or self.world.clock.date(),
+                "occurred_at_us": self.world.clock.now_us if at is NOW else at}
+
+    # --- requests ---
+
+    def earn_fields(self, who, amount, key=None, currency=CURRENCY, paid=0, lines=(), **occasion):
+        return {"key": key or self.key(), "member": member(who),
+                "purchase": {"occasion": self.occasion(**occasion), "amount_minor": amount, "currency": currency,
+                             "paid_in_points_minor": paid, "lines": list(lines)}}
+
+    def redeem_fields(self, who, points, key=None, **occasion):
+        return {"key": key or self.key(), "member": member(who), "points": points, "occasion": self.occasion(**occasion)}
+
+    def reverse_fields(self, who, original, kind=EARN, amount=None, key=None, **occasion):
+        extent = {"whole": {}} if amount is None else {"amount_minor": amount}
+        return {"key": key or self.key(), "member": member(who), "original_key": original, "original_kind": kind,
+                "occasion": self.occasion(**occasion), **extent}
+
+    def enrol_fields(self, *cards, key=None, store=None):
+        self.world.secrets.update(cards)
+        return {"key": key or self.key(), "identifiers": [identifier(card) for card in cards],
+                "store": store or self.store}
+
+    def call(self, message, fields, deadline_ms=0):
+        return self.connection.call(message, deadline_ms, **fields)
+
+    def submit(self, message, fields, deadline_ms=0):
+        return self.connection.submit(message, fields, deadline_ms=deadline_ms)
+
+    def take(self, request_id):
+        return self.connection.take(request_id)
+
+    # --- done at once ---
+
+    def enrol(self, *cards, **more):
+        fields = self.enrol_fields(*cards, **more)
+        reply = self.call("enrol_member", fields)
+        if reply.code == "OK":
+            for card in cards:
+                self.world.enrolments.setdefault(card, fields["key"])
+        return reply
+
+    def enrolled(self, points=0):
+        """A new member, with points of this merchant when asked; returns his card number."""
+        card = self.world.new_card()
+        self.enrol(card).ok()
+        if points:
+            assert self.earn(card, points * 100).ok().points == points
+        return card
+
+    def earn(self, who, amount, **more):
+        return self.call("earn", self.earn_fields(who, amount, **more))
+
+    def redeem(self, who, points, **more):
+        return self.call("redeem", self.redeem_fields(who, points, **more))
+
+    def reverse(self, who, original, kind=EARN, amount=None, **more):
+        return self.call("reverse", self.reverse_fields(who, original, kind, amount, **more))
+
+    def balance(self, who):
+        return self.connection.call("get_balance", member=member(who)).ok().balance
+
+    def ref(self, card):
+        return self.connection.call("find_member", identifier=identifier(card)).ok().ref
+
+
+class World:
+    """acme, beta: 1 point a euro (a year, two years); brief: one that lasts a month; tenth: 1 point for 10 EUR, for
+    ever; giant: 10^6 points a cent."""
+
+    MERCHANTS = {"acme": (1, 100, 12), "beta": (1, 100, 24), "brief": (1, 100, 1), "tenth": (1, 1000, 0),
+                 "giant": (1000000, 1, 0)}
+
+    def __init__(self, stack):
+        self.stack, self.clock = stack, stack.clock
+        self.secrets, self.enrolments, self.bundles = set(), {}, {}
+        self.database = Database(stack.socket_dir, self.enrolments)
+        self.operator = Connection(stack.port, stack.operator)
+        for code, (numerator, denominator, months) in self.MERCHANTS.items():
+            self.add_merchant(code, numerator, denominator, months)
+        self.tills = {code: Till(self, code, self.bundles[code]) for code in self.MERCHANTS}
+
+    def add_merchant(self, code, numerator=1, denominator=100, months=12):
+        ask = self.operator.call
+        ask("add_merchant", merchant={"code": code, "name": f"The {code}", "currency": CURRENCY}).ok()
+        ask("add_stores", stores=[{"merchant": code, "code": store} for store in ("north", "south")]).ok()
+        self.set_rate(code, numerator, denominator, months).ok()
+        self.bundles[code] = self.add_terminal(code, "till-1")
+
+    def set_rate(self, merchant, numerator, denominator, months, days=0):
+        return self.operator.call("set_earn_rate", rate={
+            "merchant": merchant, "numerator": numerator, "denominator": denominator, "lifetime_months": months,
+            "valid_from": self.clock.date(days)})
+
+    def add_terminal(self, merchant, code, store="", channel=1):
+        bundle = self.stack.bundle(merchant, code)
+        self.operator.call("add_terminal", terminal={
+            "merchant": merchant, "code": code, "store": store, "channel": channel,
+            "certificate_sha256": bundle.sha256()}).ok()
+        return bundle
+
+    def till(self, merchant, port=None):
+        """A further connection of the merchant's till, to another daemon when a port is given."""
+        return Till(self, merchant, self.bundles[merchant], port)
+
+    def new_card(self):
+        card = "9826" + "".join(secrets.choice("0123456789") for _ in range(12))
+        self.secrets.add(card)
+        return card
+
+    def refresh(self):
+        """Connects anew what a test has cut, so that the next one begins with whole tills."""
+        for code, till in self.tills.items():
+            try:
+                till.connection.call("ping").ok()
+            except Exception:  # pylint: disable=broad-except
+                till.close()
+                till.connection = Connection(self.stack.port, till.bundle, code)
+        try:
+            self.operator.call("ping").ok()
+        except Exception:  # pylint: disable=broad-except
+            self.operator.close()
+            self.operator = Connection(self.stack.port, self.stack.operator)
+
+    def close(self):
+        for till in self.tills.values():
+            till.close()
+        self.operator.close()
+
+    # --- programs ---
+
+    def ctl(self, *words, profile=None, check=False, timeout=60):
+        return run(LOYALCTL, *words, env={"LOYALCTL_PROFILE": profile or self.stack.operator_profile}, check=check,
+                   timeout=timeout)
+
+    def profile_of(self, merchant, port=None):
+        bundle = self.bundles[merchant]
+        path = os.path.join(self.stack.dir, f"{merchant}-{port or self.stack.port}.profile")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"host = localhost\nport = {port or self.stack.port}\nauthority = {self.stack.authority}\n"
+                       f"certificate = {bundle.certificate}\nkey = {bundle.key}\nmerchant = {merchant}\n")
+        return path

@@ -1,0 +1,130 @@
+/* What the tests of the SDK against a scripted server share: the certificates, the server, a
+ * client, and what a callback has seen.
+ *
+ * Included by tests/unit/test_sdk_exchange.c and test_sdk_hostile.c, after cmocka.h. */
+#ifndef TESTS_UNIT_SDK_FIXTURE_H
+#define TESTS_UNIT_SDK_FIXTURE_H
+
+#include <string.h>
+
+#include "loyal/loyal.h"
+#include "outcome.h"
+#include "support/fake_server.h"
+
+static struct fake_certificates certificates;
+
+/* What the server's thread notes for the test; read after an answer has come of it. */
+struct script {
+    int mode;
+    uint8_t keys[8][16];
+    unsigned key_count;
+    uint64_t held_id;
+    uint32_t deadline_ms;
+};
+
+static struct script script;
+static struct fake_server server;
+
+static inline struct loyal_options options_make(void)
+{
+    return (struct loyal_options){.host = "127.0.0.1",
+                                  .port = server.port,
+                                  .certificate_file = certificates.client,
+                                  .key_file = certificates.client,
+                                  .authority_file = certificates.authority,
+                                  .merchant = "acme",
+                                  .deadline_ms = 3000};
+}
+
+static inline struct loyal_client *client_make(const struct loyal_options *options)
+{
+    char error[200] = "";
+    struct loyal_client *client = loyal_client_create(options, error, sizeof error);
+    if (client == NULL)
+        fail_msg("%s", error);
+    return client;
+}
+
+static inline void start(fake_handler *hello, fake_handler *handler)
+{
+    memset(&script, 0, sizeof script);
+    server.hello = hello;
+    server.handler = handler;
+    server.context = &script;
+    fake_server_start(&server, &certificates);
+}
+
+static inline void stop(struct loyal_client **client)
+{
+    loyal_client_destroy(client);
+    assert_null(*client);
+    fake_server_stop(&server);
+}
+
+static const struct loyal_request PING = {.verb = LOYAL_PING};
+
+/* What a callback has seen. */
+struct seen {
+    unsigned count, ok;
+    enum loyal_kind kind;
+    enum loyal_code code;
+    uint32_t attempts;
+};
+
+static inline void note(void *context, const struct loyal_answer *answer)
+{
+    struct seen *seen = context;
+    seen->count++;
+    seen->ok += answer->kind == LOYAL_OK;
+    seen->kind = answer->kind;
+    seen->code = answer->code;
+    seen->attempts = answer->attempts;
+    assert_non_null(answer->text);
+    assert_non_null(answer->field);
+}
+
+static inline void poll_until(struct loyal_client *client, const struct seen *seen, unsigned count)
+{
+    for (int turn = 0; turn < 2000 && seen->count < count; turn++)
+        (void)loyal_poll(client, 10);
+    assert_int_equal(seen->count, count);
+}
+
+static inline bool pong(struct fake_peer *peer, const Loyal__V1__Request *request, void *context)
+{
+    struct script *noted = context;
+    noted->deadline_ms = request->deadline_ms;
+    fake_send_pong(peer, request->id, FAKE_TIME_US + 1000000);
+    return true;
+}
+
+static inline void redeemed(struct fake_peer *peer, uint64_t id)
+{
+    Loyal__V1__Response response = LOYAL__V1__RESPONSE__INIT;
+    Loyal__V1__Outcome outcome = LOYAL__V1__OUTCOME__INIT;
+    Loyal__V1__RedeemResponse body = LOYAL__V1__REDEEM_RESPONSE__INIT;
+    outcome.kind = OUTCOME_KIND(OK);
+    outcome.code = OUTCOME_CODE(OK);
+    body.points = 5;
+    response.id = id;
+    response.outcome = &outcome;
+    response.body_case = LOYAL__V1__RESPONSE__BODY_REDEEM;
+    response.redeem = &body;
+    fake_send(peer, &response);
+}
+
+static inline int certificates_make(void **state)
+{
+    (void)state;
+    fake_certificates_make(&certificates);
+    return 0;
+}
+
+static inline int certificates_remove(void **state)
+{
+    (void)state;
+    fake_certificates_remove(&certificates);
+    return 0;
+}
+
+#endif
