@@ -24,9 +24,12 @@ begin
 
     for level in 0 .. p_entries loop
         create temp table step on commit drop as
-        select f.*, sha256(s5.bytes || facts_hash) as chain
+        select s5.*, sha256(chain_before || int2send(bucket) || int8send(member_id) || key_bytes || int8send(level + 1)
+                            || timestamptz_send(at) || int2send(kind::smallint) || int4send(merchant_id)
+                            || int8send(points) || int8send(balance) || int8send(0) || int4send(rule_version)
+                            || array_send(legs) || decode(repeat('00', 16), 'hex') || body_hash || facts_hash) as chain
         from (
-            select s4.*, array_send(legs) as legs_bytes, sha256(facts) as facts_hash
+            select s4.*, sha256(facts) as facts_hash
             from (
                 select s3.*, balance_before + points as balance,
                        case when points = 0 then '{}'::bigint[] else
@@ -48,7 +51,9 @@ begin
                     select s2.*, uuid_send(id) as key_bytes,
                            timezone('Europe/London', ((timezone('Europe/London', at)::date
                                                        + interval '24 months')::date + 1)::timestamp) as expires_at,
-                           case when kind = 2 then amount / 100 else 0 end as points
+                           case when kind = 2 then amount / 100 else 0 end as points,
+                           case when kind = 2 then (select r.rule_version from loyal.rule r
+                                                    where r.merchant_id = s2.merchant_id) else 0 end as rule_version
                     from (
                         select s1.*, case level when 0 then 1 else 2 end as kind,
                                p_merchant + (n * 7 + level * 5)::integer % p_merchants as merchant_id,
@@ -69,23 +74,13 @@ begin
                                          + (n % 80000) * interval '1 second' as at,
                                    sha256(convert_to(p_seed || ' ' || n || ' ' || level, 'UTF8')) as h
                             from state order by bucket, member_id offset 0) s1 offset 0) s2 offset 0) s3 offset 0) s4
-            offset 0) f
-        cross join lateral (
-            select chain_before || int2send(bucket) || int8send(member_id) || key_bytes || int8send(level + 1)
-                   || timestamptz_send(at) || int2send(kind::smallint) || int4send(merchant_id) || int8send(points)
-                   || int8send(balance) || int8send(0) || int4send(coalesce(rule_version, 0)) || legs_bytes
-                   || '\x00000000000000000000000000000000'::bytea || body_hash as bytes, rule_version
-            from (select f.kind = 2 and true as has_rule) w
-            left join lateral (select r.rule_version from loyal.rule r
-                               where w.has_rule and r.merchant_id = f.merchant_id) r on true offset 0) s5;
+            offset 0) s5;
 
         insert into loyal.entry (bucket, member_id, id, seq, decided_at, kind, merchant_id, points, balance, debt,
             rule_version, legs, body_hash, facts_hash, chain, salt, store_id, terminal_id, channel, till, receipt, part,
             business_date, occurred_at, amount_minor, paid_in_points_minor, currency)
         select bucket, member_id, id, level + 1, at, kind, merchant_id, points, balance, 0,
-               case kind when 2 then (select r.rule_version from loyal.rule r where r.merchant_id = step.merchant_id)
-                         else 0 end,
-               legs, body_hash, facts_hash, chain, salt, merchant_id, merchant_id, 1, till, receipt, 0, day, at, amount,
+               rule_version, legs, body_hash, facts_hash, chain, salt, merchant_id, merchant_id, 1, till, receipt, 0, day, at, amount,
                0, currency
         from step;
         get diagnostics touched = row_count;
