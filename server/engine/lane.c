@@ -1,7 +1,5 @@
 /* Owns a lane: gather, read under lock, decide, write, commit, answer; and what to do when one of
  * them fails. Answers only after the Sync behind COMMIT has come back. */
-#include <assert.h>
-
 #include "base/log.h"
 #include "engine/engine_private.h"
 
@@ -169,12 +167,14 @@ static void on_committed(void *ctx, const PGresult *result)
         if (lane->failure == LANE_GOOD || lane->is_committed)
             lane->failure = LANE_LOST;
         batch_end(lane);
-    } else if (lane->failure != LANE_GOOD) {
-        lane_undo(lane, true);
-    } else {
-        assert(lane->is_committed);
-        batch_end(lane);
+        return;
     }
+    if (!lane->is_committed) /* the server says ROLLBACK to a COMMIT behind a failure */
+        failure_note(lane, LANE_RETRY);
+    if (lane->failure == LANE_GOOD)
+        batch_end(lane);
+    else
+        lane_undo(lane, true);
 }
 
 static void lane_write(struct lane *lane)

@@ -108,7 +108,7 @@ class Stack:
             self.ctl("merchant", "add", "--code", code, "--name", f"Bench {n}", "--currency", "EUR")
             self.ctl("store", "add", "--merchant", code, "--code", "main")
             self.ctl("terminal", "add", "--merchant", code, "--code", "till-1", "--certificate", bundle / "terminal.crt")
-        rows = self.query("select merchant_id, store_id, terminal_id from loyal.merchant m join loyal.store s using"
+        rows = self.query("select merchant_id, s.store_id, terminal_id from loyal.merchant m join loyal.store s using"
                           " (merchant_id) join loyal.terminal t using (merchant_id) where m.code like 'bench-%'"
                           " order by substring(m.code from 7)::int")
         first = rows[0][0]

@@ -13,7 +13,7 @@ def _interrupt(_number, _frame):
 
 
 def pytest_configure(config):
-    del config
+    config.addinivalue_line("markers", "last: judges the whole run, so it comes last")
     signal.signal(signal.SIGTERM, _interrupt)  # so that a run that is stopped still ends what it started
 
 

@@ -96,19 +96,10 @@ class _Link:
 
     def _to_server(self):
         buffer = _Buffer(self.client)
-        while True:  # until the startup message; libpq may ask for encryption before it
-            size = buffer.peek(4)
-            if size is None:
-                return
-            (length,) = struct.unpack("!i", size)
-            message = buffer.take(length)
-            if message is None:
-                return
-            (code,) = struct.unpack("!i", message[4:8])
-            if code != 80877103 and code != 80877104:
-                break
-            self.server.sendall(message)
-            buffer.fill()
+        size = buffer.peek(4)  # the startup message comes first; libpq asks for no encryption on a unix socket
+        message = size and buffer.take(struct.unpack("!i", size)[0])
+        if not message:
+            return
         words = message[8:].split(b"\0")
         self.application = dict(zip(words[::2], words[1::2])).get(b"application_name", b"").decode()
         self.server.sendall(message)

@@ -77,7 +77,8 @@ def _check_body(body, name, code):
     if "balance" in fields and code != "ALREADY_ENROLLED":
         assert body.HasField("balance"), f"{name}.balance is missing (R37)"
         _check_balance(body.balance, f"{name}.balance")
-    if "entry_key" in fields and not getattr(body, "before_original", False):
+    has_entry = code in ("OK", "DUPLICATE_RECEIPT") and not getattr(body, "before_original", False)
+    if "entry_key" in fields and has_entry:
         assert len(body.entry_key) == KEY_BYTES, f"{name}.entry_key has {len(body.entry_key)} bytes"
     for field, value in body.ListFields():
         if field.name in ("points", "debt_repaid", "debt_made", "expired"):
