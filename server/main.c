@@ -70,6 +70,7 @@ static int run_maintenance(void *ctx)
         .conninfo = program->config->postgres_maintenance,
         .clock = program->clock,
         .partitions_ahead = program->config->partitions_ahead,
+        .refusal_days = program->config->refusal_days,
         .holder = holder,
         .terms = {.key_age_us_max = KEY_AGE_DAYS_MAX * DAY_US,
                   .key_ahead_us_max = KEY_AHEAD_S_MAX * INT64_C(1000000)},

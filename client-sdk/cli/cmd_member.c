@@ -80,16 +80,15 @@ static bool read_quantity(const char *text, int64_t *milli_out)
 
 static int read_line(struct cli *cli, const char *text, struct loyal_line *line_out)
 {
-    char *copy = (char *)cli_own(cli, strdup(text)), *part[4];
+    char *copy = (char *)cli_own(cli, strdup(text)), *part[4] = {copy};
     bool negative;
     int64_t minor;
 
-    for (int i = 0; i < 4; i++) {
-        part[i] = i == 0 ? copy : strchr(part[i - 1], ':');
+    for (int i = 1; i < 4; i++) {
+        part[i] = strchr(part[i - 1], ':');
         if (!part[i])
             return cli_usage("--line %s: product:category:quantity:amount", text);
-        if (i > 0)
-            *part[i]++ = '\0';
+        *part[i]++ = '\0';
     }
     negative = part[3][0] == '-';
     if (!read_quantity(part[2], &line_out->quantity_milli) ||

@@ -44,6 +44,7 @@ struct config {
     int lock_timeout_ms;
     int statement_timeout_ms;
     int partitions_ahead; /* quarters */
+    int refusal_days;
     int log_level;        /* enum log_level */
     char *pid_file;       /* "": none */
     char *user;           /* "": stays who it is */

@@ -126,6 +126,8 @@ static const struct option OPTIONS[] = {
            "Milliseconds that a statement may take"),
     NUMBER("partitions_ahead", partitions_ahead, "2", 1, 40,
            "Quarters whose partitions maintenance makes ahead"),
+    NUMBER("refusal_days", refusal_days, "70", 36, 36500,
+           "Days that recorded refusals are kept; longer than a key may be old"),
     CHOICE("log_level", log_level, "info", log_levels, true, "error, warning, info or debug"),
     TEXT("pid_file", pid_file, "", NULL, false, "File for the master's process id; empty: none"),
     NAME("user", user, "", 0, 64, NULL,

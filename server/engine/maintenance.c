@@ -18,7 +18,6 @@
 #define BUCKETS_AT_ONCE 32
 #define MEMBERS_AT_ONCE 200
 #define DAY_US          INT64_C(86400000000)
-#define REFUSAL_DAYS    70
 #define QUARTER_DAYS    92
 
 struct maintenance {
@@ -126,7 +125,7 @@ static void on_refusals(struct query *query, int code, const struct query_rows *
 
 static void refusals_drop(struct maintenance *maintenance, int64_t now_us)
 {
-    value_put(maintenance, 0, now_us - REFUSAL_DAYS * DAY_US);
+    value_put(maintenance, 0, now_us - maintenance->options.refusal_days * DAY_US);
     ask(maintenance, STATEMENT_REFUSALS_DROP, 1, on_refusals);
 }
 

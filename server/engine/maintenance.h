@@ -10,6 +10,7 @@ struct maintenance_options {
     const char *conninfo; /* libpq's, of the maintenance role */
     const struct domain_clock *clock;
     int partitions_ahead; /* quarters made ahead of the domain clock */
+    int refusal_days;     /* that recorded refusals are kept */
     const char *holder;   /* of the lease: who this process is, unique among daemons */
     struct ledger_terms terms;
 };

@@ -162,6 +162,12 @@ static void *rows_of(size_t count, size_t size)
     return rows;
 }
 
+static int version_compare(const void *a, const void *b)
+{
+    const struct reference_rule *x = a, *y = b;
+    return (x->version > y->version) - (x->version < y->version);
+}
+
 struct reference *reference_load(const PGresult *result)
 {
     struct reference *reference = rows_of(1, sizeof *reference);
@@ -179,6 +185,7 @@ struct reference *reference_load(const PGresult *result)
                               reference->terminals, reference->operators};
     for (int row = 0; row < (int)count; row++)
         row_load(&loading, rows, row);
+    qsort(reference->rules, reference->rule_count, sizeof *reference->rules, version_compare);
     return reference;
 }
 

@@ -11,6 +11,10 @@
     "e.rule_version, e.legs, e.original, e.body_hash, e.store_id, e.till, e.receipt, e.part, "     \
     "e.business_date, e.occurred_at, e.amount_minor, e.paid_in_points_minor"
 
+/* What is looked up for each element of the arrays before it: offset 0 keeps the planner from
+ * turning the join around, whatever it knows of the table. */
+#define EACH(select) "lateral (" select " offset 0) "
+
 /* A list of a merchant that does not exist is one row that begins with ''. */
 #define OR_NO_MERCHANT(list, row)      \
     "(" list ") union all select " row \
@@ -26,8 +30,9 @@ const char *const statements[STATEMENT_COUNT] = {
     [STATEMENT_ROLLBACK] = "rollback",
 
     /* hashes, their numbers -> number, member_id */
-    [STATEMENT_RESOLVE] = "select k.n, i.member_id from unnest($1::bytea[], $2::int[]) k(hash, n) "
-                          "join loyal.identifier i on i.identifier_hash = k.hash",
+    [STATEMENT_RESOLVE] =
+        "select k.n, i.member_id from unnest($1::bytea[], $2::int[]) k(hash, n) "
+        "cross join " EACH("select * from loyal.identifier i where i.identifier_hash = k.hash") "i",
     /* Nothing but the members' rows: what waits for a lock reads all else as of before the wait.
      * The nested loop keeps the order of the arrays, in which everybody locks. */
     [STATEMENT_MEMBERS_LOCK] =
@@ -38,38 +43,36 @@ const char *const statements[STATEMENT_COUNT] = {
     /* By key, and by receipt since its business date (R34), with reversals since then, which may
      * have freed the receipt; $7, $8 bound all ids, for the choice of partitions. */
     [STATEMENT_ENTRIES_FIND] =
-        "select " ENTRY_COLUMNS
-        " from unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::uuid[], "
-        "$5::uuid[], $6::text[]) k(bucket, member_id, key, since, until, receipt) "
-        "join loyal.entry e on e.bucket = k.bucket and e.member_id = k.member_id "
-        "and e.id >= k.since and e.id <= k.until "
-        "where e.id >= $7 and e.id <= $8 "
-        "and (e.id = k.key or k.receipt <> '' and (e.receipt = k.receipt or e.original is not "
-        "null))",
-    /* The originals of reversals, and what reversed them before; $4: the earliest original */
+        "select e.* from unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::uuid[], $5::uuid[], "
+        "$6::text[]) k(bucket, member_id, key, since, until, receipt) cross join " EACH(
+            "select " ENTRY_COLUMNS " from loyal.entry e where e.bucket = k.bucket "
+            "and e.member_id = k.member_id and e.id >= k.since and e.id <= k.until "
+            "and e.id >= $7 and e.id <= $8 and (e.id = k.key or k.receipt <> '' "
+            "and (e.receipt = k.receipt or e.original is not null))") "e",
+    /* The originals of reversals, between $4 and $5, and what reversed them before. */
     [STATEMENT_REVERSALS_FIND] =
-        "select " ENTRY_COLUMNS " from unnest($1::smallint[], $2::bigint[], $3::uuid[]) "
-        "k(bucket, member_id, original) join loyal.entry e on e.bucket = k.bucket "
-        "and e.member_id = k.member_id and e.id = k.original where e.id >= $4 and e.id <= $5 "
-        "union all "
-        "select " ENTRY_COLUMNS " from unnest($1::smallint[], $2::bigint[], $3::uuid[]) "
-        "k(bucket, member_id, original) join loyal.entry e on e.bucket = k.bucket "
-        "and e.member_id = k.member_id and e.original = k.original",
+        "select e.* from unnest($1::smallint[], $2::bigint[], $3::uuid[]) "
+        "k(bucket, member_id, original) cross join " EACH(
+            "select " ENTRY_COLUMNS " from loyal.entry e where e.bucket = k.bucket "
+            "and e.member_id = k.member_id and e.id = k.original and e.id >= $4 and e.id <= $5 "
+            "union all "
+            "select " ENTRY_COLUMNS " from loyal.entry e where e.bucket = k.bucket "
+            "and e.member_id = k.member_id and e.original = k.original") "e",
     [STATEMENT_REFUSALS_FIND] =
-        "select r.member_id, r.key, r.merchant_id, r.code, r.kind, r.decided_at, r.balance, "
-        "r.debt, "
-        "r.original, r.body_hash, r.amount_minor, r.points "
-        "from unnest($1::smallint[], $2::bigint[], $3::uuid[]) k(bucket, member_id, key) "
-        "join loyal.refusal r on r.bucket = k.bucket and r.member_id = k.member_id "
-        "and r.key = k.key",
+        "select r.* from unnest($1::smallint[], $2::bigint[], $3::uuid[]) "
+        "k(bucket, member_id, key) cross join " EACH(
+            "select r.member_id, r.key, r.merchant_id, r.code, r.kind, r.decided_at, r.balance, "
+            "r.debt, r.original, r.body_hash, r.amount_minor, r.points from loyal.refusal r "
+            "where r.bucket = k.bucket and r.member_id = k.member_id and r.key = k.key") "r",
     [STATEMENT_LOTS_READ] =
-        "select l.member_id, l.entry_id, l.number, l.issuer, l.points, l.earned_at, l.expires_at "
-        "from unnest($1::smallint[], $2::bigint[]) k(bucket, member_id) "
-        "join loyal.lot l on l.bucket = k.bucket and l.member_id = k.member_id",
+        "select l.* from unnest($1::smallint[], $2::bigint[]) k(bucket, member_id) cross "
+        "join " EACH("select l.member_id, l.entry_id, l.number, l.issuer, l.points, l.earned_at, "
+                     "l.expires_at from loyal.lot l "
+                     "where l.bucket = k.bucket and l.member_id = k.member_id") "l",
     [STATEMENT_DEBTS_READ] =
-        "select d.member_id, d.issuer, d.points "
-        "from unnest($1::smallint[], $2::bigint[]) k(bucket, member_id) "
-        "join loyal.debt d on d.bucket = k.bucket and d.member_id = k.member_id",
+        "select d.* from unnest($1::smallint[], $2::bigint[]) k(bucket, member_id) cross "
+        "join " EACH("select d.member_id, d.issuer, d.points from loyal.debt d "
+                     "where d.bucket = k.bucket and d.member_id = k.member_id") "d",
     [STATEMENT_EPOCH_READ] = "select epoch from loyal.reference_epoch",
 
     [STATEMENT_MEMBERS_INSERT] = GUARDED(
@@ -158,14 +161,24 @@ const char *const statements[STATEMENT_COUNT] = {
 
     /* R21: a balance is what has not expired, whatever the books say. $4: the instant */
     [STATEMENT_LOOKUP] =
-        "select k.n, m.member_id, case when m.next_change_at > $5 then m.available else "
-        "(select coalesce(sum(l.points), 0)::bigint from loyal.lot l where l.bucket = m.bucket "
+        "select k.n, m.member_id, case when m.next_change_at > $5 then "
+        "m.available else "
+        "(select coalesce(sum(l.points), 0)::bigint from loyal.lot l where "
+        "l.bucket = m.bucket "
         "and l.member_id = m.member_id and l.expires_at > $5) end, m.debt "
         "from (select k.n, coalesce(i.member_id, k.member_id) as member_id "
         "from unnest($1::bytea[], $2::bigint[], $3::int[]) k(hash, member_id, n) "
-        "left join loyal.identifier i on i.identifier_hash = k.hash) k "
-        "join loyal.member m on m.bucket = (k.member_id & $4::bigint)::smallint "
-        "and m.member_id = k.member_id",
+        "left join " EACH("select * from loyal.identifier i where "
+                          "i.identifier_hash = k.hash") "i "
+                                                        "on true offset 0) k "
+                                                        "cross join " EACH("select * from "
+                                                                           "loyal.member m where "
+                                                                           "m.bucket = "
+                                                                           "(k.member_id & "
+                                                                           "$4::bigint)::"
+                                                                           "smallint "
+                                                                           "and m.member_id = "
+                                                                           "k.member_id") "m",
 
     [STATEMENT_REFERENCE_READ] =
         "select 'e', epoch::text, null, null, null, null, null, null from loyal.reference_epoch "
@@ -178,9 +191,9 @@ const char *const statements[STATEMENT_COUNT] = {
         "active::int::text from loyal.terminal "
         "union all select 'o', operator_id::text, name, encode(certificate_sha256, 'hex'), "
         "active::int::text, null, null, null from loyal.operator "
-        "union all (select 'r', rule_version::text, merchant_id::text, "
+        "union all select 'r', r.rule_version::text, merchant_id::text, "
         "to_char(valid_from, 'YYYYMMDD'), numerator::text, denominator::text, "
-        "lifetime_months::text, null from loyal.rule order by rule_version)",
+        "lifetime_months::text, null from loyal.rule r",
     [STATEMENT_SCHEMA_READ] = "select version from loyal.schema_version",
 
     /* Operators' changes raise the epoch first, which makes them wait for each other. */

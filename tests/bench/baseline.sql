@@ -80,6 +80,8 @@ create function bench.earn(
 declare
     m record;
     e record;
+    f record;
+    is_twin boolean;
     r bench.answer;
     key_bytes constant bytea := uuid_send(p_key);
     key_high constant bigint := ('x' || encode(substring(key_bytes for 8), 'hex'))::bit(64)::bigint;
@@ -118,51 +120,41 @@ begin
     -- The key, and the receipt since its business date (R32, R34), by one probe of the journal's primary key.
     since_ms := (date_part('epoch', make_timestamptz(p_business_date / 10000, p_business_date / 100 % 100,
                                                      p_business_date % 100, 0, 0, 0)) * 1000)::bigint - 86400000;
-    for e in
-        select x.id, x.kind, x.merchant_id, x.body_hash, x.points, x.balance, x.debt, x.legs, x.receipt, x.till,
-               x.store_id, x.part, x.business_date, x.amount_minor
-        from loyal.entry x
-        where x.bucket = m.bucket and x.member_id = m.member_id
-          and x.id >= bench.uuid_first(least(since_ms, key_ms))
-          and x.id <= bench.uuid_first(greatest(now_ms + 87000000, key_ms + 1))
-          and (x.id = p_key or p_receipt <> '' and x.receipt = p_receipt)
-        order by x.id <> p_key
-    loop
-        if e.id = p_key then
-            if e.merchant_id <> p_merchant or e.kind <> 2 or e.body_hash <> p_body_hash then
-                r.code := 16;
-                return r;
-            end if;
-            return bench.answer_of(e.points, e.balance, e.debt, e.legs, true, 1);
+    select x.id, x.kind, x.merchant_id, x.body_hash, x.points, x.balance, x.debt, x.legs, x.till, x.store_id, x.part,
+           x.business_date, x.amount_minor into e
+    from loyal.entry x
+    where x.bucket = m.bucket and x.member_id = m.member_id
+      and x.id >= bench.uuid_first(least(since_ms, key_ms))
+      and x.id <= bench.uuid_first(greatest(now_ms + 87000000, key_ms + 1))
+      and (x.id = p_key or p_receipt <> '' and x.receipt = p_receipt)
+    order by x.id <> p_key limit 1;
+    is_twin := found;
+    if is_twin and e.id = p_key then
+        if e.merchant_id <> p_merchant or e.kind <> 2 or e.body_hash <> p_body_hash then
+            r.code := 16;
+            return r;
         end if;
-        exit;
-    end loop;
-    declare
-        f record;
-    begin
-        for f in
-            select x.merchant_id, x.code, x.body_hash, x.balance, x.debt, x.original from loyal.refusal x
-            where x.bucket = m.bucket and x.member_id = m.member_id and x.key = p_key
-        loop
-            if f.merchant_id = p_merchant then
-                if f.body_hash <> p_body_hash then
-                    r.code := 16;
-                    return r;
-                end if;
-                r.code := f.code;
-                r.recorded := true;
-                r.balance := f.balance;
-                r.debt := f.debt;
-                if f.code = 23 and e is not null and e.id = f.original then
-                    return bench.answer_of(e.points, e.balance, e.debt, e.legs, true, 23);
-                end if;
-                return r;
-            elsif f.body_hash is not null then
-                r.code := 16;
-                return r;
+        return bench.answer_of(e.points, e.balance, e.debt, e.legs, true, 1);
+    end if;
+    select x.merchant_id, x.code, x.body_hash, x.balance, x.debt, x.original into f
+    from loyal.refusal x
+    where x.bucket = m.bucket and x.member_id = m.member_id and x.key = p_key
+    order by x.merchant_id <> p_merchant, x.body_hash is null limit 1;
+    if found then
+        if f.merchant_id <> p_merchant and f.body_hash is not null or f.body_hash <> p_body_hash then
+            r.code := 16;
+            return r;
+        elsif f.merchant_id = p_merchant then
+            if f.code = 23 and is_twin and e.id = f.original then
+                return bench.answer_of(e.points, e.balance, e.debt, e.legs, true, 23);
             end if;
-        end loop;
-    end;
+            r.code := f.code;
+            r.recorded := true;
+            r.balance := f.balance;
+            r.debt := f.debt;
+            return r;
+        end if;
+    end if;
     if key_ms > now_ms + 600000 or key_ms < now_ms - 3024000000 then
         r.code := case when key_ms > now_ms then 17 else 18 end;
         return r;
@@ -170,10 +162,13 @@ begin
     if m.next_change_at <= v_now then
         raise exception 'lots past their expiry are not in the baseline';
     end if;
-    if e is not null and e.id is not null and e.merchant_id = p_merchant and e.kind = 2 and e.store_id = p_store
-            and e.part = p_part and e.business_date = p_business_date and e.till = p_till
+    if is_twin then
+        is_twin := e.merchant_id = p_merchant and e.kind = 2 and e.store_id = p_store and e.part = p_part
+            and e.business_date = p_business_date and e.till = p_till
             and not exists (select from loyal.entry x where x.bucket = m.bucket and x.member_id = m.member_id
-                            and x.original = e.id having sum(x.amount_minor) >= e.amount_minor) then
+                            and x.original = e.id having sum(x.amount_minor) >= e.amount_minor);
+    end if;
+    if is_twin then
         insert into loyal.refusal (bucket, member_id, key, merchant_id, code, kind, decided_at, balance, debt, original,
                                    body_hash, store_id, terminal_id, occurred_at, amount_minor, points)
         values (m.bucket, m.member_id, p_key, p_merchant, 23, 2, v_now, e.balance, e.debt, e.id,

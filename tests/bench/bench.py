@@ -39,7 +39,11 @@ class Stack:
     def __init__(self, folder, settings=()):
         self.folder = pathlib.Path(folder)
         options = [word for line in settings for word in ("--set", line)]
-        self.command("up", *options, seconds=300)
+        try:
+            self.command("up", *options, seconds=300)
+        except BaseException:
+            self.down()
+            raise
         lines = self.command("env").splitlines()
         self.environment = dict(os.environ)
         for line in lines:
@@ -54,14 +58,22 @@ class Stack:
     def down(self):
         self.command("down")
 
+    def change(self, name, value):
+        """Another value of one of loyald's options, by a restart."""
+        conf = self.folder / "loyald.conf"
+        lines = [line for line in conf.read_text().splitlines() if not line.startswith(f"{name} = ")]
+        conf.write_text("\n".join([*lines, f"{name} = {value}"]) + "\n")
+        self.command("stop")
+        self.command("start")
+
     def connect(self, database="loyal", user="postgres"):
         connection = psycopg2.connect(host=self.environment["PGHOST"], port=self.environment["PGPORT"], user=user,
                                       dbname=database)
         connection.autocommit = True
         return connection
 
-    def query(self, sql, values=None, user="postgres"):
-        connection = self.connect(user=user)
+    def query(self, sql, values=None, user="postgres", database="loyal"):
+        connection = self.connect(database, user)
         try:
             cursor = connection.cursor()
             cursor.execute(sql, values)

@@ -358,8 +358,8 @@ static struct task *task_new(struct client *client, enum loyal_verb verb, int ca
 static int card_any(struct client *client)
 {
     uint64_t members = (uint64_t)client->options.members;
-    return (int)below(client,
-                      below(client, 100) < 20 && members > HOT_MEMBERS ? HOT_MEMBERS : members);
+    bool is_hot = members > HOT_MEMBERS && below(client, 100) < 5;
+    return (int)below(client, is_hot ? HOT_MEMBERS : members);
 }
 
 /* Now and then a receipt that is recorded already (R34). */
@@ -371,7 +371,7 @@ static struct task *make_earn(struct client *client)
     if (recent) {
         memcpy(task->receipt, recent->receipt, sizeof task->receipt);
         task->date = recent->date;
-    } else if (below(client, 10) > 0) {
+    } else if (below(client, 4) == 0) {
         snprintf(task->receipt, sizeof task->receipt, "%d-%lld-%llu", client->options.number,
                  (long long)client->start_us, (unsigned long long)++client->receipts);
     }
@@ -541,7 +541,8 @@ static void queue_new(struct client *client)
         task_add(client, task);
         note_task(client, task, connection);
         queue(client, task, connection);
-        if (below(client, 100) < 3 && queue(client, task, !connection)) {
+        uint64_t twins = task->verb == LOYAL_ENROL_MEMBER ? 30 : 3;
+        if (below(client, 100) < twins && queue(client, task, !connection)) {
             task->twinned = true;
             note_event(client, 'T', task, !connection);
         }

@@ -162,7 +162,8 @@ static void load_open(struct load *load)
     if (!load->clients || !load->slots)
         exit(1);
     for (size_t i = 0; i < connections; i++)
-        load->clients[i] = bench_connect(&options->target, (unsigned)i % (unsigned)options->merchants);
+        load->clients[i] =
+            bench_connect(&options->target, (unsigned)i % (unsigned)options->merchants);
     for (size_t i = 0; i < connections * flight; i++)
         load->slots[i] = (struct slot){.load = load, .client = load->clients[i % connections]};
 }
@@ -184,7 +185,8 @@ static uint64_t print_others(const struct load *load)
         if (load->others[i] == 0)
             continue;
         printf("%s\"%s\": %" PRIu64, comma,
-               i < CODES_MAX - 1 ? loyal_code_name((enum loyal_code)i) : "library", load->others[i]);
+               i < CODES_MAX - 1 ? loyal_code_name((enum loyal_code)i) : "library",
+               load->others[i]);
         comma = ", ";
         sum += load->others[i];
     }
@@ -200,7 +202,8 @@ static void read_options(int argc, const char **argv, struct options *options)
         {"authority", 0, POPT_ARG_STRING, &options->target.authority, 0, "PEM", "FILE"},
         {"bundles", 0, POPT_ARG_STRING, &options->target.bundles, 0,
          "holds bench-N/terminal.crt and .key", "DIR"},
-        {"merchants", 0, POPT_ARG_INT, &options->merchants, 0, "over which connections spread", "N"},
+        {"merchants", 0, POPT_ARG_INT, &options->merchants, 0, "over which connections spread",
+         "N"},
         {"members", 0, POPT_ARG_INT, &options->members, 0, "cards from 9900000000 on", "N"},
         {"connections", 0, POPT_ARG_INT, &options->connections, 0, "", "N"},
         {"in-flight", 0, POPT_ARG_INT, &options->in_flight, 0, "requests on each", "N"},

@@ -542,14 +542,29 @@ def alterations():
     ]
 
 
+def cards_for_tests(world):
+    """As few members as hold what the alterations need, so that each world is quickly made."""
+    of_card = collections.defaultdict(list)
+    for request in world.requests.values():
+        of_card[request.card].append(request)
+    cards, count, codes = set(), 0, set()
+    for card in sorted(of_card, key=lambda c: len(of_card[c])):
+        cards.add(card)
+        count += len(of_card[card])
+        codes.update(r.answers[0].code for r in of_card[card] if r.sent == 1 == len(r.answers) and r.kind == REDEEM)
+        if count >= 1000 and {"OK", "NOT_ENOUGH_POINTS"} <= codes:
+            break
+    return cards
+
+
 def selftest(folder):
     whole = World(folder)
-    cards = sorted({r.card for r in whole.requests.values()})[10:40]
-    base = whole.part(set(cards))
+    cards = cards_for_tests(whole)
+    base = whole.part(cards)
     results = [("the unaltered part of the books is right",
                 [text for texts in Books(base).compare().values() for text in texts])]
     for name, number, change in alterations():
-        world = whole.part(set(cards))
+        world = base.part(cards)
         change(world)
         objections = Books(world).compare()[Books.CHECKS[number]]
         results.append((f"objects to {name}", [] if objections else ["it does not"]))

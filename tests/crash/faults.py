@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 
-IN_FLIGHT, MEMBERS = 12, 300
+IN_FLIGHT, MEMBERS = 16, 900
 KINDS = ("worker", "worker", "master", "backend", "postmaster", "client", "client", "term", "maintenance")
 WAIT_OK_S, DRAIN_S, START_S = 8, 110, 60
 

@@ -287,13 +287,17 @@ def test_r31_two_daemons_never_redeem_more_than_there_is(world, acme, second, da
     assert "ERROR" not in pg_log(), pg_log()
 
 
-def test_r2_a_lane_reads_the_rate_again_when_it_was_changed_elsewhere(world, acme, second, database):
-    """What the second daemon decides on is never older than the epoch it reads under the lock."""
+def test_r2_a_lane_reads_the_rates_again_when_they_were_changed_elsewhere(world, acme, second, database):
+    """What the second daemon decides on is never older than the epoch it reads under the lock; and a network has more
+    than nine rates."""
+    del acme
     world.add_merchant("epoch", 1, 100, 12)
     with world.till("epoch") as here, world.till("epoch", second.port) as there:
         card = here.enrolled()
-        for numerator in (2, 3, 4, 5):
+        for numerator in range(2, 12):
             there.earn(card, 100).ok()
             world.set_rate("epoch", numerator, 100, 12).ok()
-            assert there.earn(card, 100).ok().points == numerator
+            earned = there.earn(card, 100)
+            assert earned.ok().points == numerator
+            assert there.reverse(card, earned.key, amount=50).ok().points == numerator - numerator // 2  # R4
     assert not database.findings()
