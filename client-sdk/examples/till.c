@@ -21,8 +21,9 @@ int main(int argc, char **argv)
     if (till == NULL)
         return fprintf(stderr, "%s\n", error), 2;
 
+    struct tm local;
     time_t now = time(NULL);
-    strftime(today, sizeof today, "%Y%m%d", localtime(&now));
+    strftime(today, sizeof today, "%Y%m%d", localtime_r(&now, &local));
     const struct loyal_request earn = {.verb = LOYAL_EARN,
                                        .member.identifier = {LOYAL_CARD, argv[1]},
                                        .amount_minor = atoll(argv[2]),

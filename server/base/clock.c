@@ -39,17 +39,19 @@ static const int64_t *map_file(const char *path, struct err *err)
         err_set_errno(err, errno, "clock file %s", path);
         return NULL;
     }
-    void *mapped = mmap(NULL, sizeof(int64_t), PROT_READ, MAP_SHARED, file, 0);
-    struct stat status = {0};
-    if (mapped == MAP_FAILED || fstat(file, &status) != 0) {
+    struct stat status;
+    const int64_t *mapped = NULL;
+    if (fstat(file, &status) != 0) {
         err_set_errno(err, errno, "clock file %s", path);
-    } else if (status.st_size < (off_t)sizeof(int64_t)) {
+    } else if (status.st_size < (off_t)sizeof *mapped) {
         err_set(err, "clock file %s: has fewer than 8 bytes", path);
-        munmap(mapped, sizeof(int64_t));
-        mapped = MAP_FAILED;
+    } else if ((mapped = mmap(NULL, sizeof *mapped, PROT_READ, MAP_SHARED, file, 0)) ==
+               MAP_FAILED) {
+        err_set_errno(err, errno, "clock file %s", path);
+        mapped = NULL;
     }
     close(file);
-    return mapped == MAP_FAILED ? NULL : mapped;
+    return mapped;
 }
 
 struct domain_clock *domain_clock_create(const char *spec, struct err *err)

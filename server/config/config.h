@@ -45,9 +45,9 @@ struct config {
     int statement_timeout_ms;
     int partitions_ahead; /* quarters */
     int refusal_days;
-    int log_level;        /* enum log_level */
-    char *pid_file;       /* "": none */
-    char *user;           /* "": stays who it is */
+    int log_level;  /* enum log_level */
+    char *pid_file; /* "": none */
+    char *user;     /* "": stays who it is */
 };
 
 /* NULL and *err: file, line, option, cause, remedy. Looks at the text only: the files it names, the

@@ -130,7 +130,8 @@ static void refusals_ask(struct reading *reading)
     static const enum params_type types[] = {PARAMS_INT2, PARAMS_INT8, PARAMS_UUID};
     params_arrays(params, types, 3);
     for (const struct posting *posting = batch->postings.first; posting; posting = posting->next) {
-        for (int of_original = 0; of_original <= posting->request.has_original; of_original++) {
+        for (int of_original = 0; of_original <= (posting->request.has_original ? 1 : 0);
+             of_original++) {
             params_int2(params, 0, bucket_of(posting->member_id));
             params_int8(params, 1, posting->member_id);
             params_uuid(params, 2,

@@ -5,7 +5,7 @@
 #include "base/epoch.h"
 #include "ledger/journal.h"
 
-#define LEG_VALUES    8
+#define LEG_VALUES 8
 
 /* values_out: LEG_VALUES for each leg, in order. */
 void ledger_legs_encode(const struct leg *legs, size_t count, int64_t *values_out);

@@ -4,6 +4,7 @@ import ssl
 import pytest
 
 from support.paths import LOYALCTL, run
+from support.stack import Bundle
 from support.wire import Closed, Connection, frame, tls_context
 
 GOOD = "URI:loyal://town/merchant/acme/terminal/till-1"
@@ -105,7 +106,6 @@ def test_an_unknown_merchant(stack, world):
 def test_an_unknown_operator(stack, world):
     folder = stack.dir + "/mallory"
     run(LOYALCTL, "cert", "operator", "--ca", stack.ca, "--operator", "mallory", "--out", folder)
-    from support.stack import Bundle
     assert_not_identified(world.stack.port, Bundle(folder, "operator", stack.authority), "")
 
 

@@ -1,4 +1,5 @@
 """Frames and bytes: cut, glued, too long, empty; what protobuf cannot read, and what it can but must not pass."""
+import socket
 import struct
 
 import pytest
@@ -92,7 +93,6 @@ def test_malformed_closes_also_with_requests_behind_it(connection):
     connection.wait_closed()
 
 
-HELLO = "08 01 52"
 INVALID = {
     "no body": ("08 01", None),
     "no id": ("5a 00", "id"),
@@ -142,7 +142,6 @@ def test_any_64_bits_are_an_id(connection):
 
 
 def test_garbage_instead_of_tls_harms_nobody(world, connection):
-    import socket
     with socket.create_connection(("127.0.0.1", world.stack.port), timeout=10) as raw:
         raw.sendall(b"GET / HTTP/1.1\r\n\r\n" * 50)
         try:

@@ -4,7 +4,7 @@ import uuid
 import pytest
 
 from support.proto import EARN, REDEMPTION
-from support.world import CURRENCY
+from support.world import CURRENCY, Till
 
 
 @pytest.fixture
@@ -193,7 +193,6 @@ def test_codes_of_state(acme, beta, world):
 
 
 def test_a_terminal_that_stands_in_a_store(world):
-    from support.world import Till
     bundle = world.add_terminal("acme", "till-south", store="south")
     with Till(world, "acme", bundle) as till:
         card = world.tills["acme"].enrolled()

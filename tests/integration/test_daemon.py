@@ -1,4 +1,5 @@
 """The daemon's life: start, readiness, schema, restart of PostgreSQL, drain, death of a worker, reload."""
+import http.client
 import os
 import shutil
 import signal
@@ -10,7 +11,7 @@ import pytest
 
 from support.paths import LOYALCTL, LOYALD, run, wait_for
 from support.stack import Daemon, children_of, free_port
-from support.wire import Closed, Connection, tls_context
+from support.wire import Closed, Connection, frame
 
 
 def set_schema(database, version):
@@ -347,8 +348,6 @@ def test_two_daemons_on_one_port(stack):
 # --- the admin port ---
 
 def test_metrics_count(stack, acme, operator):
-    import http.client
-
     def metrics():
         connection = http.client.HTTPConnection("127.0.0.1", stack.admin_port, timeout=10)
         try:
@@ -386,7 +385,6 @@ def test_a_stopped_client_does_not_stop_others(world, acme, operator):
     """A client that asks and never reads is held back by TCP, not at the cost of the rest."""
     with Connection(world.stack.port, world.stack.operator) as deaf:
         stores = [deaf.build("list_stores", {"merchant": "acme"})[1] for _ in range(64)]
-        from support.wire import frame
         deaf.send(b"".join(frame(data) for data in stores))
         for _ in range(20):
             acme.connection.call("ping").ok()

@@ -4,7 +4,9 @@ import time
 
 import pytest
 
+from support.paths import LOYALCTL, run
 from support.proto import EARN
+from support.stack import Bundle
 from support.wire import Closed, Connection
 from support.world import Till
 
@@ -73,8 +75,6 @@ def test_its_connections_are_cut_within_two_seconds(terminal, world, second, dat
 
 
 def test_a_withdrawn_operator_is_cut_too(world, database):
-    from support.paths import LOYALCTL, run
-    from support.stack import Bundle
     folder = world.stack.dir + "/leaver"
     run(LOYALCTL, "cert", "operator", "--ca", world.stack.ca, "--operator", "leaver", "--out", folder)
     bundle = Bundle(folder, "operator", world.stack.authority)

@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from support.proto import EARN, REDEMPTION
+from support.wire import frame
 from support.world import uuid7
 
 DAY_US = 86400 * 1000000
@@ -96,7 +97,6 @@ def test_r32_a_key_recorded_under_another_merchant(acme, beta, database):
 
 def test_r32_the_hash_is_over_fields_not_bytes(acme, database):
     """Another encoder may write fields in another order, and defaults."""
-    from support.wire import frame
     card = acme.enrolled()
     fields = acme.earn_fields(card, 1000)
     number, data = acme.connection.build("earn", fields)
@@ -199,6 +199,32 @@ def test_r32_two_enrolments_of_one_card_at_the_same_moment(tills, world, databas
         assert sorted(reply.code for reply in replies) == ["ALREADY_ENROLLED", "OK"]
         assert replies[0].body.ref == replies[1].body.ref
         assert database.value("select count(*) from loyal.member") == members + 1
+
+
+def test_r32_an_enrolment_under_a_known_key_with_another_card(acme, world, database):
+    card = world.new_card()
+    first = acme.enrol(card)
+    first.ok()
+    acme.enrol(world.new_card(), key=first.key).refused("KEY_REUSED")
+    acme.enrol(card, world.new_card(), key=first.key).refused("KEY_REUSED")
+    assert len(database.entries(card)) == 1
+
+
+def test_r32_enrolments_of_one_card_in_one_batch(acme, world, database):
+    """One lane, one transaction: the first makes the member, the others meet him."""
+    gate, card = acme.enrolled(10), world.new_card()
+    members = database.value("select count(*) from loyal.member")
+    with database.holding_member(gate):
+        blocked = acme.submit("redeem", acme.redeem_fields(gate, 1))
+        database.wait_lanes()
+        asked = [acme.enrol_fields(card), acme.enrol_fields(card), acme.enrol_fields(world.new_card(), card)]
+        numbers = [acme.submit("enrol_member", fields) for fields in [asked[0], *asked]]
+        acme.connection.call("ping").ok()
+    acme.take(blocked).ok()
+    replies = [acme.take(number) for number in numbers]
+    assert sorted(reply.code for reply in replies) == ["ALREADY_ENROLLED", "ALREADY_ENROLLED", "OK", "OK"]
+    assert len({reply.body.ref for reply in replies}) == 1
+    assert database.value("select count(*) from loyal.member") == members + 1
 
 
 def test_r32_a_key_in_the_future(acme, clock, database):

@@ -63,8 +63,7 @@ static inline struct decision decide(struct world *world, const struct ledger_re
 {
     struct decision decision;
     world->terms.now_us = world->now_us;
-    assert_true(ledger_decide(&world->member, request, &world->terms, &world->arena,
-                              &decision));
+    assert_true(ledger_decide(&world->member, request, &world->terms, &world->arena, &decision));
     check_member(&world->member);
     return decision;
 }

@@ -233,8 +233,7 @@ static void an_exhausted_arena_is_reported(void **state)
     arena_init(&small, 64);
     struct ledger_request request = ask_redeem(world, BORA, 1);
     struct decision decision;
-    assert_false(
-        ledger_decide(&world->member, &request, &world->terms, &small, &decision));
+    assert_false(ledger_decide(&world->member, &request, &world->terms, &small, &decision));
     arena_free(&small);
 }
 
