@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from support.paths import BUILD, LOYALCTL, ROOT, run
+from support.paths import BUILD, ROOT, run
 from support.stack import free_port
 
 

@@ -87,7 +87,8 @@ static inline void world_open(struct world *world)
                                       {RULE_1_PER_CENT, 1, 1, 12},
                                       {RULE_NEVER_EXPIRES, 1, 1, 0}};
     memcpy(world->rules, rules, sizeof rules);
-    world->terms = (struct ledger_terms){35 * DAY_US, 10 * MINUTE_US, world->rules, RULE_COUNT - 1};
+    world->terms =
+        (struct ledger_terms){0, 35 * DAY_US, 10 * MINUTE_US, world->rules, RULE_COUNT - 1};
     world->member = (struct member){.bucket = 7, .member_id = 42};
     struct ledger_request enrol = ask(world, ENTRY_ENROL, ALBA);
     expect(world, &enrol, RESULT_OK);
