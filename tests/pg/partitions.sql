@@ -33,10 +33,10 @@ select is_empty($$select child.relname
                   where parent.relnamespace = 'loyal'::regnamespace
                   and (child.relowner <> parent.relowner or child.relacl is not null)$$,
     'each has the owner of its parent, and nobody else any right');
-select is((select count(*) from pg_index where indrelid = 'loyal.entry_2015q2'::regclass), 4::bigint,
+select is((select count(*) from pg_index where indrelid = 'loyal.entry_2015q2'::regclass), 3::bigint,
     'the indexes of the parent, each once');
 select is((select count(*) from pg_inherits i join pg_index x on x.indexrelid = i.inhrelid
-           where x.indrelid = 'loyal.entry_2015q2'::regclass), 4::bigint, 'attached to those of the parent');
+           where x.indrelid = 'loyal.entry_2015q2'::regclass), 3::bigint, 'attached to those of the parent');
 select col_has_default('loyal', 'entry_2015q2', 'xact', 'xact fills itself');
 
 set timezone = 'America/New_York';
