@@ -127,6 +127,11 @@ int32_t zone_day(int64_t at_us)
 
 int64_t zone_day_begin(int32_t day)
 {
+    for (int i = 0; i < SLOTS; i++) {
+        const struct day_span *span = &cache()->days[i];
+        if (span->day == day && span->begin_us < span->end_us)
+            return span->begin_us;
+    }
     return begin_of(day / 10000, day / 100 % 100, day % 100);
 }
 

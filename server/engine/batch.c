@@ -49,17 +49,19 @@ void batch_init(struct batch *batch)
     memset(batch, 0, sizeof *batch);
     posting_list_init(&batch->postings);
     posting_list_init(&batch->again);
+    posting_list_init(&batch->strangers);
     arena_init(&batch->arena, BATCH_ARENA_BYTES_MAX);
 }
 
 void batch_reset(struct batch *batch)
 {
-    assert(!batch->postings.first && !batch->again.first);
+    assert(!batch->postings.first && !batch->again.first && !batch->strangers.first);
     reference_release(&batch->reference);
     arena_reset(&batch->arena);
     batch->members = NULL;
     batch->known = NULL;
-    batch->member_count = batch->known_count = 0;
+    batch->asked = NULL;
+    batch->member_count = batch->known_count = batch->asked_count = 0;
     batch->is_exhausted = false;
 }
 
@@ -106,10 +108,10 @@ static bool identifiers_plan(struct batch *batch)
 {
     size_t count = 0;
     for (const struct posting *posting = batch->postings.first; posting; posting = posting->next)
-        count += posting->identifier_count;
-    if (count)
-        batch->known = arena_alloc(&batch->arena, 2 * count * sizeof *batch->known);
-    return !count || batch->known;
+        count += posting->identifier_count + 1;
+    batch->known = arena_alloc(&batch->arena, 2 * count * sizeof *batch->known);
+    batch->asked = arena_alloc(&batch->arena, count * sizeof *batch->asked);
+    return batch->known && batch->asked;
 }
 
 bool batch_plan(struct batch *batch, struct reference *reference, const struct ledger_terms *terms)
@@ -181,6 +183,10 @@ bool batch_decide(struct batch *batch, int64_t now_us)
     bool is_enough = !batch->is_exhausted;
     while (all.first) {
         struct posting *posting = posting_list_pop(&all);
+        if (posting->by_identifier && !posting->is_proved) {
+            posting_list_push(&batch->strangers, posting);
+            continue;
+        }
         if (is_enough && !posting->slot->is_deferred)
             is_enough = posting_decide(batch, posting);
         const struct decision *decision = posting->decision;

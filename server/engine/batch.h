@@ -19,16 +19,26 @@ struct posting_list {
     int count;
 };
 
+struct asked_identifier {
+    const uint8_t *hash;
+    struct posting *posting;
+};
+
+struct known_identifier {
+    const uint8_t *hash;
+    int64_t member_id;
+};
+
 struct batch {
     struct posting_list postings;
     struct posting_list again;    /* undecided: into the next batch */
     struct batch_member *members; /* ascending by (bucket, member_id), the order of locking */
     int member_count;
-    /* of enrolments: which identifiers are known, under the lock or claimed in this batch */
-    struct known_identifier {
-        const uint8_t *hash;
-        int64_t member_id;
-    } * known;
+    struct posting_list strangers; /* their identifier is not the member's: back to S0 */
+    /* whose identifiers are asked for under the lock, by number of the question */
+    struct asked_identifier *asked;
+    int asked_count;
+    struct known_identifier *known; /* of enrolments: those known, or claimed in this batch */
     int known_count;
     struct ledger_terms terms;
     struct reference *reference;

@@ -115,7 +115,7 @@ void engine_post(struct engine *engine, struct posting *posting)
     static const struct timeval now = {0, 0};
     posting->next = NULL;
     posting->decision = NULL;
-    posting->attempts = 0;
+    posting->attempts = posting->returns = 0;
     posting->batch_max = 0;
     posting->wants_state =
         posting->request.kind != ENTRY_EARN && posting->request.kind != ENTRY_ENROL;
@@ -126,6 +126,8 @@ void engine_post(struct engine *engine, struct posting *posting)
     }
     engine->pending++;
     if (posting->by_identifier)
+        posting->member_id = hints_find(engine->hints, posting->identifier_hash);
+    if (posting->by_identifier && posting->member_id < 0)
         reader_resolve(engine, posting);
     else
         engine_route(engine, posting);

@@ -85,7 +85,9 @@ struct posting {
     int code;
     int batch_max; /* of the batches it may still go into, while a poisoned one is sought; 0: any */
     uint8_t attempts;
+    uint8_t returns;  /* to S0, after a wrong hint */
     bool wants_state; /* his lots and debts must be read with him */
+    bool is_proved;   /* the identifier is the member's, seen under his lock */
 };
 
 void engine_post(struct engine *engine, struct posting *posting);

@@ -3,6 +3,7 @@
 
 #include "engine/batch.h"
 #include "engine/engine.h"
+#include "engine/hints.h"
 
 #define ENGINE_LANES_MAX 16
 
@@ -64,6 +65,7 @@ struct engine {
     struct params params;
     struct event *resolve, *look, *poll;
     struct posting_list unresolved, resolving;
+    struct hints *hints;
     struct lookup_list lookups, looking;
     bool is_polling;
     struct waiter *waiters, *waiters_due;

@@ -4,6 +4,7 @@
 #include "engine/engine_private.h"
 
 #define REPEATS_MAX 2
+#define RETURNS_MAX 3
 #define STALE_MAX   10 /* a reference that changes faster than it is read */
 
 static void on_committed(void *ctx, const PGresult *result);
@@ -41,6 +42,20 @@ static void all_answer(struct lane *lane, struct posting_list *list, int code)
     struct posting *posting;
     while ((posting = posting_list_pop(list)))
         posting_answer(lane->engine, posting, code);
+}
+
+/* Their hints were wrong: back to S0, three times at most. */
+static void strangers_return(struct lane *lane)
+{
+    struct posting *posting;
+    while ((posting = posting_list_pop(&lane->batch.strangers))) {
+        hints_drop(lane->engine->hints, posting->identifier_hash);
+        posting->decision = NULL;
+        if (posting->returns++ < RETURNS_MAX)
+            reader_resolve(lane->engine, posting);
+        else
+            posting_answer(lane->engine, posting, ENGINE_TRANSIENT);
+    }
 }
 
 static void batch_requeue(struct lane *lane)
@@ -120,6 +135,7 @@ static void batch_succeed(struct lane *lane)
 
 static void batch_end(struct lane *lane)
 {
+    strangers_return(lane);
     if (lane->failure == LANE_GOOD)
         batch_succeed(lane);
     else
@@ -169,8 +185,8 @@ static void on_committed(void *ctx, const PGresult *result)
         batch_end(lane);
         return;
     }
-    if (!lane->is_committed) /* the server says ROLLBACK to a COMMIT behind a failure */
-        failure_note(lane, LANE_RETRY);
+    if (lane->failure == LANE_GOOD && !lane->is_committed)
+        lane->failure = LANE_RETRY; /* the server said ROLLBACK to COMMIT */
     if (lane->failure == LANE_GOOD)
         batch_end(lane);
     else

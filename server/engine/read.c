@@ -141,17 +141,29 @@ static void refusals_ask(struct reading *reading)
     ask(reading, STATEMENT_REFUSALS_FIND, params);
 }
 
+static void identifier_ask(struct reading *reading, const uint8_t *hash, struct posting *posting)
+{
+    struct batch *batch = reading->batch;
+    params_bytes(reading->params, 0, hash, HASH_BYTES);
+    params_int4(reading->params, 1, batch->asked_count);
+    batch->asked[batch->asked_count++] = (struct asked_identifier){hash, posting};
+}
+
+/* Whose the identifiers are, now that the members are locked: proves the hints, and an enrolment.
+ */
 static void identifiers_ask(struct reading *reading)
 {
-    const struct batch *batch = reading->batch;
+    struct batch *batch = reading->batch;
     struct params *params = reading->params;
     static const enum params_type types[] = {PARAMS_BYTEA, PARAMS_INT4};
     params_arrays(params, types, 2);
-    for (const struct posting *posting = batch->postings.first; posting; posting = posting->next)
-        for (size_t i = 0; i < posting->identifier_count; i++) {
-            params_bytes(params, 0, posting->identifiers[i], HASH_BYTES);
-            params_int4(params, 1, params->columns[1].elements);
-        }
+    for (struct posting *posting = batch->postings.first; posting; posting = posting->next) {
+        posting->is_proved = false;
+        if (posting->by_identifier)
+            identifier_ask(reading, posting->identifier_hash, posting);
+        for (size_t i = 0; i < posting->identifier_count; i++)
+            identifier_ask(reading, posting->identifiers[i], posting);
+    }
     if (params->columns[0].elements)
         ask(reading, STATEMENT_RESOLVE, params);
 }
@@ -289,22 +301,22 @@ static void debt_take(struct batch *batch, struct member *member, const PGresult
     member->debts = debt;
 }
 
-/* STATEMENT_RESOLVE: number of the identifier among the batch's, and whose it is. */
-static void known_take(struct batch *batch, const PGresult *rows, int row)
+/* STATEMENT_RESOLVE: number of the question, and whose the identifier is. */
+static void asked_take(struct batch *batch, const PGresult *rows, int row)
 {
-    int wanted = row_int4(rows, row, 0), number = 0;
-    for (const struct posting *posting = batch->postings.first; posting; posting = posting->next)
-        for (size_t i = 0; i < posting->identifier_count; i++)
-            if (number++ == wanted)
-                batch->known[batch->known_count++] =
-                    (struct known_identifier){posting->identifiers[i], row_int8(rows, row, 1)};
+    const struct asked_identifier *asked = &batch->asked[row_int4(rows, row, 0)];
+    int64_t member_id = row_int8(rows, row, 1);
+    if (asked->posting->by_identifier)
+        asked->posting->is_proved = asked->posting->member_id == member_id;
+    else
+        batch->known[batch->known_count++] = (struct known_identifier){asked->hash, member_id};
 }
 
 void batch_take_rows(struct batch *batch, enum statement_id statement, const PGresult *rows)
 {
     for (int row = 0; row < PQntuples(rows); row++) {
         if (statement == STATEMENT_RESOLVE) {
-            known_take(batch, rows, row);
+            asked_take(batch, rows, row);
             continue;
         }
         struct batch_member *slot = batch_find(batch, row_int8(rows, row, 0));

@@ -30,6 +30,12 @@ static int failure_code(const PGresult *result)
 
 /* ---- S0 ---- */
 
+static void resolved(struct engine *engine, struct posting *posting)
+{
+    hints_put(engine->hints, posting->identifier_hash, posting->member_id);
+    engine_route(engine, posting);
+}
+
 static void on_resolved(void *ctx, const PGresult *result)
 {
     struct engine *engine = ctx;
@@ -53,7 +59,7 @@ static void on_resolved(void *ctx, const PGresult *result)
         if (posting->member_id < 0)
             posting_answer(engine, posting, RESULT_UNKNOWN_MEMBER);
         else
-            engine_route(engine, posting);
+            resolved(engine, posting);
     }
     if (engine->unresolved.first)
         event_active(engine->resolve, 0, 0);
@@ -286,6 +292,7 @@ bool reader_create(struct engine *engine)
     static const struct timeval interval = {.tv_sec = POLL_MS / 1000, .tv_usec = POLL_MS % 1000};
     posting_list_init(&engine->unresolved);
     posting_list_init(&engine->resolving);
+    engine->hints = hints_create();
     engine->resolve = event_new(engine->base, -1, 0, on_resolve, engine);
     engine->look = event_new(engine->base, -1, 0, on_look, engine);
     engine->poll = event_new(engine->base, -1, EV_PERSIST, on_poll, engine);
@@ -301,7 +308,7 @@ bool reader_create(struct engine *engine)
         .ctx = engine,
     };
     engine->reader = pg_create(engine->base, &options);
-    return engine->resolve && engine->look && engine->poll && engine->reader &&
+    return engine->hints && engine->resolve && engine->look && engine->poll && engine->reader &&
            event_add(engine->poll, &interval) == 0;
 }
 
@@ -316,6 +323,7 @@ void reader_destroy(struct engine *engine)
     engine->waiters = NULL;
     waiters_call(engine);
     params_free(&engine->params);
+    hints_destroy(&engine->hints);
     event_free(engine->resolve);
     event_free(engine->look);
     event_free(engine->poll);
