@@ -146,6 +146,12 @@ static bool check_tls(const struct config *config, struct err *err)
     return tls != NULL;
 }
 
+static void turn_away(void *ctx)
+{
+    struct program *program = ctx;
+    listen_shut(&program->sockets);
+}
+
 static bool bind_all(struct program *program, struct err *err)
 {
     const struct config *config = program->config;
@@ -153,6 +159,7 @@ static bool bind_all(struct program *program, struct err *err)
         .config = config,
         .worker_main = run_worker,
         .maintenance_main = *config->postgres_maintenance ? run_maintenance : NULL,
+        .turn_away = turn_away,
         .reload = reload,
         .ctx = program,
     };

@@ -187,6 +187,7 @@ static void end(struct master *master)
         return;
     log_info("ending", "children=%d", living(master));
     sd_notify(0, "STOPPING=1");
+    master->options.turn_away(master->options.ctx);
     master->kill_at_us = clock_monotonic_us() + drain_us + KILL_MARGIN_US;
     signal_children(master, SIGTERM, false);
     if (living(master) == 0)

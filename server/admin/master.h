@@ -13,6 +13,8 @@ struct master_options {
     /* In the child, which exits with the value returned. */
     int (*worker_main)(void *ctx, int slot);
     int (*maintenance_main)(void *ctx); /* NULL: none */
+    /* The end begins: whoever connects from now on is turned away at once. */
+    void (*turn_away)(void *ctx);
     /* SIGHUP: true when the workers are to reload as well; logs why not itself. */
     bool (*reload)(void *ctx);
     void *ctx;

@@ -59,16 +59,17 @@ bool pid_file_write(const char *path, struct err *err)
     char text[24];
     if (*path == '\0')
         return true;
-    long other = pid_in(path);
-    if (other > 0 && other != getpid() && kill((pid_t)other, 0) == 0)
-        return err_set(err, "%s: process %ld is running: stop it, or remove the file", path, other);
-    int size = snprintf(text, sizeof text, "%d\n", (int)getpid());
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    bool done = fd >= 0 && write(fd, text, (size_t)size) == size;
-    int code = errno;
-    if (fd >= 0)
+    /* The lock is this process's alone, not its children's, and ends with it; so the file stays
+     * open. */
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd >= 0 && fcntl(fd, F_SETLK, &lock) != 0) {
         close(fd);
-    return done || err_set_errno(err, code, "%s: pid_file cannot be written", path);
+        return err_set(err, "%s: process %ld is running: stop it first", path, pid_in(path));
+    }
+    int size = snprintf(text, sizeof text, "%d\n", (int)getpid());
+    bool done = fd >= 0 && ftruncate(fd, 0) == 0 && write(fd, text, (size_t)size) == size;
+    return done || err_set_errno(err, errno, "%s: pid_file cannot be written", path);
 }
 
 void pid_file_remove(const char *path)

@@ -159,7 +159,9 @@ static bool posting_decide(struct batch *batch, struct posting *posting)
     posting->decision = decision;
     bool is_enrolment = posting->request.kind == ENTRY_ENROL && !member->exists;
     int64_t owner = is_enrolment ? identifier_owner(batch, posting) : -1;
-    if (owner >= 0) {
+    /* his own id: a twin of this enrolment was committed after the lock found nobody; then the
+     * insert's guard repeats the batch, and the twin's answer is found */
+    if (owner >= 0 && owner != posting->member_id) {
         posting->member_id = owner;
         posting->code = RESULT_ALREADY_ENROLLED;
         return true;

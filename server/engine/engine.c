@@ -87,13 +87,6 @@ void engine_set_lease_epoch(struct engine *engine, int64_t epoch)
 void posting_answer(struct engine *engine, struct posting *posting, int code)
 {
     bool is_of_ledger = code == RESULT_OK || code > ENGINE_INTERNAL;
-    struct worker_stats *stats = engine->options.stats;
-    if (code == ENGINE_OUTCOME_UNKNOWN)
-        stats->unknown++;
-    else if (code >= ENGINE_OVERLOADED && code <= ENGINE_TRANSIENT)
-        stats->retried++;
-    else if (code != RESULT_OK)
-        stats->refused++;
     engine->pending--;
     posting->done(posting, code, is_of_ledger ? posting->decision : NULL);
 }
@@ -120,7 +113,6 @@ void engine_post(struct engine *engine, struct posting *posting)
     posting->wants_state =
         posting->request.kind != ENTRY_EARN && posting->request.kind != ENTRY_ENROL;
     if (engine->pending >= engine->options.queue_max) {
-        engine->options.stats->retried++;
         event_base_once(engine->base, -1, EV_TIMEOUT, on_overloaded, posting, &now);
         return;
     }

@@ -78,3 +78,9 @@ void listen_close(struct listen_sockets *sockets)
     while (sockets->count > 0)
         close(sockets->fds[--sockets->count]);
 }
+
+void listen_shut(const struct listen_sockets *sockets)
+{
+    for (size_t i = 0; i < sockets->count; i++)
+        shutdown(sockets->fds[i], SHUT_RDWR);
+}

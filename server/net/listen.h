@@ -16,3 +16,5 @@ struct listen_sockets {
 bool listen_open(char *const *addresses, size_t count, struct listen_sockets *sockets_out,
                  struct err *err) must_check;
 void listen_close(struct listen_sockets *sockets);
+/* For all processes that share them: nobody can connect any more. */
+void listen_shut(const struct listen_sockets *sockets);

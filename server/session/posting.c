@@ -86,5 +86,7 @@ void posting_occasion(struct request *request, const Loyal__V1__Occasion *occasi
     facts->receipt = text_of(occasion->receipt);
     facts->part = (int32_t)occasion->part;
     facts->business_date = (int32_t)occasion->business_date;
-    facts->occurred_at_us = occasion->occurred_at_us;
+    facts->occurred_at_us = occasion->occurred_at_us
+                                ? occasion->occurred_at_us
+                                : domain_clock_us(request->session->worker->clock);
 }

@@ -76,17 +76,18 @@ static void connect_all(struct race *race, char **ports)
 }
 
 /* What must succeed before the race can begin. */
-static int64_t call(struct race *race, struct loyal_request *request, const char *card)
+static int64_t call(struct race *race, const struct loyal_request *wanted, const char *card)
 {
     const struct loyal_answer *answer;
     struct loyal_identifier identifier = {LOYAL_CARD, card};
-    request->member.identifier = identifier;
-    request->identifiers = &identifier;
-    request->identifier_count = request->verb == LOYAL_ENROL_MEMBER;
-    request->occasion = occasion_now();
-    loyal_key_make(now_us(), request->key);
+    struct loyal_request request = *wanted;
+    request.member.identifier = identifier;
+    request.identifiers = &identifier;
+    request.identifier_count = request.verb == LOYAL_ENROL_MEMBER;
+    request.occasion = occasion_now();
+    loyal_key_make(now_us(), request.key);
     struct loyal_client *client = race->clients[race->calls++ % CONNECTIONS];
-    if (loyal_call(client, request, &answer) != LOYAL_OK)
+    if (loyal_call(client, &request, &answer) != LOYAL_OK)
         stop(answer->code_name, answer->text);
     return answer->available;
 }
