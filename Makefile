@@ -72,9 +72,9 @@ $(B)/obj/%.o: %.c | setup-build $(GEN:=.h)
 	@mkdir -p $(@D)
 	$(call say,CC)$(COMPILE) $(WARN) $(INCLUDES) $(DEP_CFLAGS) -c -o $@ $<
 
-# Hidden for good in the shared library; what the SDK exports is said by client-sdk/libloyal.map alone.
+# Hidden for good in the shared library; what the SDK exports, loyal.h marks and client-sdk/libloyal.map lists.
 $(PROTO_OBJ): PICFLAGS = -fPIC -fvisibility=hidden
-$(SDK_OBJ): PICFLAGS = -fPIC
+$(SDK_OBJ): PICFLAGS = -fPIC -fvisibility=hidden
 $(CLI_OBJ) $(EXAMPLES:$(B)/%=$(B)/obj/%.o): INCLUDES = -Iclient-sdk/include
 $(SUPPORT_OBJ) $(UNITS:$(B)/%=$(B)/obj/%.o) $(BENCHES:$(B)/%=$(B)/obj/%.o): INCLUDES += -Itests -Iclient-sdk/src
 $(UNITS:$(B)/%=$(B)/obj/%.o): | setup-test

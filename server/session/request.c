@@ -40,6 +40,34 @@ static struct request *request_take(struct worker *worker)
     return request;
 }
 
+/* From three quarters of the pool on the worker stops reading who still sends; OVERLOADED is for
+ * what was read already. */
+static void session_hold(struct session *session)
+{
+    struct worker *worker = session->worker;
+    bool is_full = worker->request_count >= worker->request_max / 4 * 3;
+    if (!is_full || session->is_held || !session->conn || session->state != SESSION_OPEN)
+        return;
+    session->is_held = true;
+    worker->held_count++;
+    conn_pause(session->conn);
+}
+
+/* Reads them again once half of the pool is free. */
+static void sessions_let_go(struct worker *worker)
+{
+    struct session *session;
+    if (worker->held_count == 0 || worker->request_count > worker->request_max / 2)
+        return;
+    TAILQ_FOREACH (session, &worker->sessions, in_worker) {
+        /* cppcheck-suppress uninitvar ; the macro hides the assignment */
+        if (session->is_held && session->conn)
+            conn_resume(session->conn);
+        session->is_held = false;
+    }
+    worker->held_count = 0;
+}
+
 static void request_give(struct worker *worker, struct request *request)
 {
     if (request->arena.used_bytes > REQUEST_ARENA_KEPT)
@@ -51,6 +79,7 @@ static void request_give(struct worker *worker, struct request *request)
     request->progress = NULL;
     TAILQ_INSERT_HEAD(&worker->spare, request, in_list);
     worker->request_count--;
+    sessions_let_go(worker);
 }
 
 void request_pool_free(struct worker *worker)
@@ -110,6 +139,7 @@ void request_receive(struct session *session, const uint8_t *bytes, size_t size)
         return;
     }
     begin(session, request);
+    session_hold(session);
     struct answer answer;
     if (request->verb && request->verb->check && !request->verb->check(request, &answer))
         request_answer(request, &answer);

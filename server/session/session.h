@@ -37,6 +37,7 @@ struct worker {
     struct request_list spare; /* the pool */
     size_t request_count;      /* out of the pool */
     size_t request_max;
+    size_t held_count; /* sessions that are not read until the pool has room again */
     struct request_list strangers;  /* Hellos that wait for the refresh under way */
     struct request_list latecomers; /* and those that came after it began */
     bool is_refreshing;
@@ -49,6 +50,7 @@ struct session {
     struct worker *worker;
     struct conn *conn; /* NULL: gone */
     enum session_state state;
+    bool is_held;
     struct identity identity;
     struct request_list requests; /* unanswered */
     uint64_t request_id_max;      /* ids above it are surely new */

@@ -230,9 +230,14 @@ static void on_connecting(evutil_socket_t fd, short what, void *ctx)
 
 static void pg_connect(struct pg *pg)
 {
-    const char *keywords[] = {"dbname", "application_name", "options", "client_encoding", NULL};
-    const char *values[] = {pg->options.conninfo, pg->options.name, pg->options.settings, "UTF8",
-                            NULL};
+    /* A host that vanishes without a word is given up after these seconds; the conninfo may say
+     * other. */
+    const char *keywords[] = {"tcp_user_timeout", "keepalives_idle", "keepalives_interval",
+                              "keepalives_count", "dbname",          "application_name",
+                              "options",          "client_encoding", NULL};
+    const char *values[] = {
+        "10000", "10", "5", "3", pg->options.conninfo, pg->options.name, pg->options.settings,
+        "UTF8",  NULL};
     pg->state = PG_CONNECTING;
     pg->conn = PQconnectStartParams(keywords, values, 1);
     if (!pg->conn || PQstatus(pg->conn) == CONNECTION_BAD) {
