@@ -168,7 +168,7 @@ complexity: | setup-lint ## fail when a function or file is too large
 	tests/lint/complexity
 
 demo: all | setup-run ## a whole network from nothing: three years of purchases, and what the database then says
-	deploy/demo
+	deploy/demo $(DEMO_ARGS)
 up: all | setup-run ## start the development stack (PostgreSQL, loyald)
 	deploy/stack up
 down: ## stop it

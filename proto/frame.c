@@ -1,4 +1,4 @@
-/* Owns the frame's header; see frame.h. Called by server, SDK and fuzzers. Never allocates. */
+/* Owns the frame's header; see frame.h. Called by server and SDK. Never allocates. */
 #include "frame.h"
 
 #include <assert.h>

@@ -1,7 +1,7 @@
 /* Frames: how messages follow each other on a connection. A frame is a length of 4 bytes, most
  * significant first, and as many bytes of one protobuf message.
  *
- * Called by the server's connections, the SDK and the fuzzers. Pure functions over bytes that the
+ * Called by the server's connections and the SDK. Pure functions over bytes that the
  * caller holds: nothing here reads a socket, allocates or remembers.
  */
 #pragma once

@@ -1,5 +1,5 @@
-/* Owns the walk over the wire bytes of a message; see validate.h. Called by server, SDK and
- * fuzzers. It never allocates, and it recurses at most VALIDATE_DEPTH_MAX deep.
+/* Owns the walk over the wire bytes of a message; see validate.h. Called by server and SDK.
+ * It never allocates, and it recurses at most VALIDATE_DEPTH_MAX deep.
  *
  * A level is one message being walked; the levels above it are the path that names its fields. The
  * first invalid field is noted and the walk goes on, because malformed bytes behind it matter more.

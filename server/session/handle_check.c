@@ -1,4 +1,5 @@
-/* Handles CheckConservation: three statements one after the other, as of one instant (R30). */
+/* Handles CheckConservation: three statements one after the other, each sound in itself; a member
+ * who moves between them shows in the later ones only. */
 #include "outcome.h"
 #include "session/query.h"
 #include "session/verb.h"

@@ -162,7 +162,7 @@ def test_the_example_till(world, stack, database, acme):
            "LOYAL_CURRENCY": "EUR", "LOYAL_CERTIFICATE": bundle.certificate, "LOYAL_KEY": bundle.key,
            "LOYAL_AUTHORITY": bundle.authority}
     done = run(till, card, "2190", env=env)
-    assert done.stdout == "21 points earned, balance 21\n", (done.stdout, done.stderr)
+    assert done.stdout == "21 points, now 21\n", (done.stdout, done.stderr)
     assert database.member(card)["available"] == 21
     refused = run(till, world.new_card(), "2190", env=env, check=False)
     assert refused.returncode == 1 and "UNKNOWN_MEMBER" in refused.stdout
