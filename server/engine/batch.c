@@ -61,6 +61,7 @@ void batch_reset(struct batch *batch)
     batch->members = NULL;
     batch->known = NULL;
     batch->asked = NULL;
+    batch->claims = NULL;
     batch->member_count = batch->known_count = batch->asked_count = 0;
     batch->is_exhausted = false;
 }
@@ -111,7 +112,8 @@ static bool identifiers_plan(struct batch *batch)
         count += posting->identifier_count + 1;
     batch->known = arena_alloc(&batch->arena, 2 * count * sizeof *batch->known);
     batch->asked = arena_alloc(&batch->arena, count * sizeof *batch->asked);
-    return batch->known && batch->asked;
+    batch->claims = arena_alloc(&batch->arena, count * sizeof *batch->claims);
+    return batch->known && batch->asked && batch->claims;
 }
 
 bool batch_plan(struct batch *batch, struct reference *reference, const struct ledger_terms *terms)
@@ -162,7 +164,7 @@ static bool posting_decide(struct batch *batch, struct posting *posting)
     /* his own id: a twin of this enrolment was committed after the lock found nobody; then the
      * insert's guard repeats the batch, and the twin's answer is found */
     if (owner >= 0 && owner != posting->member_id) {
-        posting->member_id = owner;
+        posting->owner_id = owner;
         posting->code = RESULT_ALREADY_ENROLLED;
         return true;
     }

@@ -24,6 +24,11 @@ struct asked_identifier {
     struct posting *posting;
 };
 
+struct identifier_claim {
+    const uint8_t *hash;
+    const struct posting *posting;
+};
+
 struct known_identifier {
     const uint8_t *hash;
     int64_t member_id;
@@ -38,7 +43,8 @@ struct batch {
     /* whose identifiers are asked for under the lock, by number of the question */
     struct asked_identifier *asked;
     int asked_count;
-    struct known_identifier *known; /* of enrolments: those known, or claimed in this batch */
+    struct identifier_claim *claims; /* room for those that new members get */
+    struct known_identifier *known;  /* of enrolments: those known, or claimed in this batch */
     int known_count;
     struct ledger_terms terms;
     struct reference *reference;

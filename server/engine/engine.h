@@ -56,7 +56,7 @@ size_t engine_pending(const struct engine *engine);
 /* Borrowed; NULL before the first one is loaded. */
 struct reference *engine_reference(const struct engine *engine);
 /* Asks the database for the epoch now, reloads if it is newer, then calls back. */
-void engine_refresh(struct engine *engine, void (*done)(void *ctx), void *ctx);
+void engine_refresh(struct engine *engine, void (*done)(void *ctx, bool is_fresh), void *ctx);
 
 /* A writing request. The caller keeps it, its arena and all it points to alive until done. */
 struct posting {
@@ -67,6 +67,7 @@ struct posting {
                           when resolved; -1: nobody's ref */
     const uint8_t (*identifiers)[HASH_BYTES]; /* of an enrolment, ascending, no twins */
     size_t identifier_count;
+    int64_t owner_id;    /* out, of ALREADY_ENROLLED: the member that an identifier finds already */
     int16_t key_version; /* of the identifiers' hashes */
     int64_t deadline_us; /* clock_monotonic_us after which it is dropped before it reaches the
                             database */
@@ -75,7 +76,7 @@ struct posting {
      * (ENGINE_NOT_IDENTIFIED). */
     bool (*prepare)(struct posting *posting, struct reference *reference);
     /* decision: NULL unless code is one of the ledger's; it lives until done returns. Of
-     * ALREADY_ENROLLED: member_id is the known member's. */
+     * ALREADY_ENROLLED: owner_id. */
     void (*done)(struct posting *posting, int code, const struct decision *decision);
     void *ctx;
     /* the engine's own */

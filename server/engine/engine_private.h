@@ -41,7 +41,7 @@ struct lane {
 };
 
 struct waiter {
-    void (*done)(void *ctx);
+    void (*done)(void *ctx, bool is_fresh);
     void *ctx;
     struct waiter *next;
 };

@@ -32,7 +32,8 @@ static void result_note(struct lane *lane, const PGresult *result)
     pg_error_text(result, text, sizeof text);
     log_warning("batch_failed", "postings=%d cause=\"%s\"",
                 lane->batch.postings.count + lane->batch.again.count, text);
-    failure_note(lane, of[pg_failure_of(result)]);
+    bool is_of_server = PQresultErrorField(result, PG_DIAG_SQLSTATE) != NULL;
+    failure_note(lane, is_of_server ? of[pg_failure_of(result)] : LANE_LOST);
 }
 
 /* ---- the end of a batch ---- */
@@ -86,16 +87,18 @@ static void batch_repeat(struct lane *lane, int attempts_max)
 }
 
 /* Halves the batch until the poisoned posting stands alone. */
-static void batch_bisect(struct lane *lane)
+static void batch_bisect(struct lane *lane, int code_alone)
 {
     posting_list_prepend(&lane->batch.postings, &lane->batch.again);
     int count = lane->batch.postings.count;
     if (count == 1) {
-        all_answer(lane, &lane->batch.postings, ENGINE_INTERNAL);
+        all_answer(lane, &lane->batch.postings, code_alone);
         return;
     }
-    for (struct posting *posting = lane->batch.postings.first; posting; posting = posting->next)
+    for (struct posting *posting = lane->batch.postings.first; posting; posting = posting->next) {
         posting->batch_max = (count + 1) / 2;
+        posting->attempts = 0;
+    }
     batch_requeue(lane);
 }
 
@@ -109,8 +112,13 @@ static void batch_fail(struct lane *lane)
         batch_repeat(lane, STALE_MAX);
         reader_poll(lane->engine);
         break;
-    case LANE_REPEAT: batch_repeat(lane, REPEATS_MAX); break;
-    case LANE_POISON: batch_bisect(lane); break;
+    case LANE_REPEAT:
+        if (lane->batch.postings.first && lane->batch.postings.first->attempts >= REPEATS_MAX)
+            batch_bisect(lane, ENGINE_TRANSIENT);
+        else
+            batch_repeat(lane, REPEATS_MAX);
+        break;
+    case LANE_POISON: batch_bisect(lane, ENGINE_INTERNAL); break;
     default:
         posting_list_prepend(&lane->batch.postings, &lane->batch.again);
         all_answer(lane, &lane->batch.postings,
@@ -178,7 +186,7 @@ static void on_commit(void *ctx, const PGresult *result)
 static void on_committed(void *ctx, const PGresult *result)
 {
     struct lane *lane = ctx;
-    if (!result) {
+    if (!result || PQresultStatus(result) != PGRES_PIPELINE_SYNC) {
         /* a definite error that came first stays definite */
         if (lane->failure == LANE_GOOD || lane->is_committed)
             lane->failure = LANE_LOST;

@@ -42,7 +42,10 @@ static void on_done(void *ctx, const PGresult *sync)
     struct office_call *call = ctx;
     struct query_rows rows = {call->result};
     bool is_changing = call->code == RESULT_OK || call->code == ENGINE_NOT_READY;
-    if (!sync && is_changing) /* the statement ran; whether it was committed, nobody says */
+    bool is_synced = sync && PQresultStatus(sync) == PGRES_PIPELINE_SYNC;
+    bool is_unreplicated = pg_take_unreplicated(call->engine->office);
+    if ((!is_synced || is_unreplicated) &&
+        is_changing) /* the statement ran; whether it was committed, nobody says */
         call->code = ENGINE_OUTCOME_UNKNOWN;
     call->engine->pending--;
     call->query->done(call->query, call->code, call->result ? &rows : NULL);

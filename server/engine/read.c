@@ -59,10 +59,15 @@ static void members_ask(struct reading *reading, enum statement_id statement)
         ask(reading, statement, params);
 }
 
-/* From where on an entry with this posting's receipt can be: its business date, and its key. */
-static struct uuid receipt_since(const struct posting *posting)
+/* From where on an entry with this posting's receipt can be: a day before its business date, and
+ * its key. A till whose date is ahead says nothing of the time: then as far back as a key may be
+ * old. */
+static struct uuid receipt_since(const struct posting *posting, const struct ledger_terms *terms)
 {
-    struct uuid since = uuid_first(zone_day_begin(posting->request.facts.business_date) - DAY_US);
+    int64_t since_us = zone_day_begin(posting->request.facts.business_date) - DAY_US;
+    if (since_us > terms->now_us - DAY_US)
+        since_us = terms->now_us - terms->key_age_us_max;
+    struct uuid since = uuid_first(since_us > 0 ? since_us : 0);
     return uuid_compare(&since, &posting->request.key) < 0 ? since : posting->request.key;
 }
 
@@ -81,7 +86,7 @@ static void entries_ask(struct reading *reading)
     for (const struct posting *posting = batch->postings.first; posting; posting = posting->next) {
         const struct text *receipt = &posting->request.facts.receipt;
         const struct uuid *key = &posting->request.key;
-        struct uuid since = receipt->size ? receipt_since(posting) : *key;
+        struct uuid since = receipt->size ? receipt_since(posting, terms) : *key;
         struct uuid until = receipt->size && uuid_compare(&last, key) > 0 ? last : *key;
         low = uuid_compare(&since, &low) < 0 ? since : low;
         high = uuid_compare(&until, &high) > 0 ? until : high;

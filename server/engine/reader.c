@@ -80,12 +80,19 @@ static void on_resolve(evutil_socket_t fd, short what, void *ctx)
         return;
     }
     params_arrays(&engine->params, types, 2);
+    int64_t now_us = clock_monotonic_us();
     while (engine->resolving.count < GATHER_MAX &&
            (posting = posting_list_pop(&engine->unresolved))) {
+        if (posting->deadline_us < now_us) {
+            posting_answer(engine, posting, ENGINE_DEADLINE_EXCEEDED);
+            continue;
+        }
         params_bytes(&engine->params, 0, posting->identifier_hash, HASH_BYTES);
         params_int4(&engine->params, 1, engine->resolving.count);
         posting_list_push(&engine->resolving, posting);
     }
+    if (!engine->resolving.first)
+        return;
     pg_send(engine->reader, STATEMENT_RESOLVE, &engine->params, on_resolved, engine);
     pg_sync(engine->reader, NULL, NULL);
 }
@@ -185,21 +192,32 @@ void engine_lookup(struct engine *engine, struct lookup *lookup)
 
 /* ---- the reference tables ---- */
 
-static void waiters_call(struct engine *engine)
+static void waiters_call(struct engine *engine, bool is_fresh)
 {
     struct waiter *waiter = engine->waiters_due, *next;
     engine->waiters_due = NULL;
     for (; waiter; waiter = next) {
         next = waiter->next;
-        waiter->done(waiter->ctx);
+        waiter->done(waiter->ctx, is_fresh);
         free(waiter);
     }
 }
 
-static void poll_end(struct engine *engine)
+static void lanes_release(struct engine *engine)
+{
+    for (int i = 0; i < engine->options.lanes; i++) {
+        engine->lanes[i].waits_for_reference = false;
+        lane_wake(&engine->lanes[i]);
+    }
+}
+
+/* is_fresh: the snapshot is the database's. Whoever waits goes on, also when it is not: lanes find
+ * out for themselves. */
+static void poll_end(struct engine *engine, bool is_fresh)
 {
     engine->is_polling = false;
-    waiters_call(engine);
+    lanes_release(engine);
+    waiters_call(engine, is_fresh);
     if (engine->waiters)
         reader_poll(engine);
 }
@@ -215,32 +233,23 @@ static void reference_take(struct engine *engine, const PGresult *result)
         engine->options.reference_changed(engine->options.ctx, fresh);
 }
 
-static void lanes_release(struct engine *engine)
-{
-    for (int i = 0; i < engine->options.lanes; i++) {
-        engine->lanes[i].waits_for_reference = false;
-        lane_wake(&engine->lanes[i]);
-    }
-}
-
 static void on_reference(void *ctx, const PGresult *result)
 {
     struct engine *engine = ctx;
-    if (is_good(result, "reference"))
+    bool is_fresh = is_good(result, "reference");
+    if (is_fresh)
         reference_take(engine, result);
-    lanes_release(engine);
-    poll_end(engine);
+    poll_end(engine, is_fresh);
 }
 
 static void on_epoch(void *ctx, const PGresult *result)
 {
     struct engine *engine = ctx;
-    bool is_newer =
-        is_good(result, "epoch") &&
-        (!engine->reference || row_int8(result, 0, 0) > reference_epoch(engine->reference));
+    bool is_read = is_good(result, "epoch");
+    bool is_newer = is_read && (!engine->reference ||
+                                row_int8(result, 0, 0) > reference_epoch(engine->reference));
     if (!is_newer || !pg_ready(engine->reader)) {
-        lanes_release(engine);
-        poll_end(engine);
+        poll_end(engine, is_read && !is_newer);
         return;
     }
     pg_send(engine->reader, STATEMENT_REFERENCE_READ, NULL, on_reference, engine);
@@ -255,7 +264,7 @@ void reader_poll(struct engine *engine)
     engine->waiters_due = engine->waiters;
     engine->waiters = NULL;
     if (!pg_ready(engine->reader)) {
-        poll_end(engine);
+        poll_end(engine, false);
         return;
     }
     pg_send(engine->reader, STATEMENT_EPOCH_READ, NULL, on_epoch, engine);
@@ -268,7 +277,7 @@ static void on_poll(evutil_socket_t fd, short what, void *ctx)
     reader_poll(ctx);
 }
 
-void engine_refresh(struct engine *engine, void (*done)(void *ctx), void *ctx)
+void engine_refresh(struct engine *engine, void (*done)(void *ctx, bool is_fresh), void *ctx)
 {
     struct waiter *waiter = calloc(1, sizeof *waiter);
     if (!waiter)
@@ -321,7 +330,7 @@ void reader_destroy(struct engine *engine)
     lookups_refuse(engine, ENGINE_NOT_READY);
     engine->waiters_due = engine->waiters;
     engine->waiters = NULL;
-    waiters_call(engine);
+    waiters_call(engine, false);
     params_free(&engine->params);
     hints_destroy(&engine->hints);
     event_free(engine->resolve);

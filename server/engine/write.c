@@ -59,33 +59,38 @@ static void members_write(const struct writing *writing, bool is_new)
     rows_send(writing, is_new ? STATEMENT_MEMBERS_INSERT : STATEMENT_MEMBERS_UPDATE, true);
 }
 
-static int hash_compare(const void *a, const void *b)
+static int claim_compare(const void *a, const void *b)
 {
-    const struct posting *const *x = a, *const *y = b;
-    return memcmp((*x)->identifiers[0], (*y)->identifiers[0], HASH_BYTES);
+    const struct identifier_claim *x = a, *y = b;
+    return memcmp(x->hash, y->hash, HASH_BYTES);
 }
 
-/* Ascending by first hash, so that batches that claim the same identifiers meet in one order. */
+static size_t claims_gather(const struct batch *batch)
+{
+    size_t count = 0;
+    for (const struct posting *each = batch->postings.first; each; each = each->next)
+        for (size_t i = 0; i < each->identifier_count; i++)
+            if (each->code == RESULT_OK && !each->decision->recorded)
+                batch->claims[count++] = (struct identifier_claim){each->identifiers[i], each};
+    return count;
+}
+
+/* Ascending, so that batches that claim the same identifiers meet in one order. */
 static void identifiers_write(const struct writing *writing)
 {
     static const enum params_type types[] = {PARAMS_BYTEA, PARAMS_INT2, PARAMS_INT2, PARAMS_INT8};
-    struct posting **made = arena_alloc((struct arena *)&writing->batch->arena,
-                                        (size_t)writing->batch->postings.count * sizeof(void *));
-    size_t count = 0;
-    struct posting *posting = writing->batch->postings.first;
-    for (; made && posting; posting = posting->next)
-        if (posting->identifier_count && posting->code == RESULT_OK && !posting->decision->recorded)
-            made[count++] = posting;
+    struct identifier_claim *claims = writing->batch->claims;
+    size_t count = claims_gather(writing->batch);
     if (count)
-        qsort(made, count, sizeof(void *), hash_compare);
+        qsort(claims, count, sizeof *claims, claim_compare);
     params_arrays(writing->params, types, 4);
-    for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < made[i]->identifier_count; j++) {
-            params_bytes(writing->params, 0, made[i]->identifiers[j], HASH_BYTES);
-            params_int2(writing->params, 1, made[i]->key_version);
-            params_int2(writing->params, 2, bucket_of(made[i]->member_id));
-            params_int8(writing->params, 3, made[i]->member_id);
-        }
+    for (size_t i = 0; i < count; i++) {
+        int64_t member_id = claims[i].posting->member_id;
+        params_bytes(writing->params, 0, claims[i].hash, HASH_BYTES);
+        params_int2(writing->params, 1, claims[i].posting->key_version);
+        params_int2(writing->params, 2, bucket_of(member_id));
+        params_int8(writing->params, 3, member_id);
+    }
     rows_send(writing, STATEMENT_IDENTIFIERS_INSERT, true);
 }
 

@@ -12,7 +12,8 @@ static bool put_ref(struct request *request, int64_t member_id, uint8_t ref_out[
 {
     struct session *session = request->session;
     if (!ref_make(session->worker->refs, session->merchant_id, member_id, ref_out)) {
-        request_answer_code(request, OUTCOME_CODE(INTERNAL));
+        /* what an enrolment did is committed: to be asked for again */
+        request_answer_code(request, OUTCOME_CODE(OUTCOME_UNKNOWN));
         return false;
     }
     *ref = (ProtobufCBinaryData){.len = REF_BYTES, .data = ref_out};
@@ -81,7 +82,8 @@ static void on_enrolled(struct posting *posting, int code, const struct decision
     struct answer answer = answer_of(code);
     uint8_t ref[REF_BYTES];
     if (code == OUTCOME_CODE(OK) || code == OUTCOME_CODE(ALREADY_ENROLLED)) {
-        if (!put_ref(request, posting->member_id, ref, &body.ref))
+        if (!put_ref(request, code == OUTCOME_CODE(OK) ? posting->member_id : posting->owner_id,
+                     ref, &body.ref))
             return;
         answer.response.body_case = LOYAL__V1__RESPONSE__BODY_ENROL_MEMBER;
         answer.response.enrol_member = &body;

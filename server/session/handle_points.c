@@ -28,7 +28,7 @@ static bool fill_parts(struct posting *posting, const struct decision *decision,
     memset(parts, 0, sizeof *parts);
     loyal__v1__balance__init(&parts->balance);
     if (!ref_make(session->worker->refs, session->merchant_id, posting->member_id, parts->ref)) {
-        request_answer_code(request, OUTCOME_CODE(INTERNAL));
+        request_answer_code(request, OUTCOME_CODE(OUTCOME_UNKNOWN)); /* it is committed */
         return false;
     }
     parts->ref_data = (ProtobufCBinaryData){.len = REF_BYTES, .data = parts->ref};
@@ -53,7 +53,9 @@ static void answer_refusal(struct request *request, int code, const struct decis
 bool check_earn(struct request *request, struct answer *answer_out)
 {
     return target_check(request, request->message->earn->member, "earn.member.identifier.value",
-                        answer_out);
+                        answer_out) &&
+           posting_check(request, request->message->earn->purchase->occasion,
+                         "earn.purchase.occasion.occurred_at_us", answer_out);
 }
 
 static void on_earned(struct posting *posting, int code, const struct decision *decision)
@@ -129,7 +131,9 @@ void handle_earn(struct request *request)
 bool check_redeem(struct request *request, struct answer *answer_out)
 {
     return target_check(request, request->message->redeem->member, "redeem.member.identifier.value",
-                        answer_out);
+                        answer_out) &&
+           posting_check(request, request->message->redeem->occasion,
+                         "redeem.occasion.occurred_at_us", answer_out);
 }
 
 static void on_redeemed(struct posting *posting, int code, const struct decision *decision)
@@ -172,7 +176,9 @@ void handle_redeem(struct request *request)
 bool check_reverse(struct request *request, struct answer *answer_out)
 {
     return target_check(request, request->message->reverse->member,
-                        "reverse.member.identifier.value", answer_out);
+                        "reverse.member.identifier.value", answer_out) &&
+           posting_check(request, request->message->reverse->occasion,
+                         "reverse.occasion.occurred_at_us", answer_out);
 }
 
 static void on_reversed(struct posting *posting, int code, const struct decision *decision)

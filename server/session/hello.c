@@ -65,7 +65,7 @@ void hello_welcome(struct request *request)
 static void ask(struct worker *worker);
 
 /* Judges anew those who asked before the reference was read; the others need another question. */
-static void on_refreshed(void *ctx)
+static void on_refreshed(void *ctx, bool is_fresh)
 {
     struct worker *worker = ctx;
     struct request_list asked = TAILQ_HEAD_INITIALIZER(asked);
@@ -80,7 +80,8 @@ static void on_refreshed(void *ctx)
             continue;
         }
         conn_resume(session->conn);
-        session_step(request, hello_judge(request));
+        /* a stranger to an old snapshot may be known by now */
+        session_step(request, is_fresh ? hello_judge(request) : EVENT_HELLO_NO_REFERENCE);
     }
     TAILQ_CONCAT(&worker->strangers, &worker->latecomers, in_strangers);
     if (!TAILQ_EMPTY(&worker->strangers))

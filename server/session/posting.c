@@ -78,6 +78,17 @@ bool posting_begin(struct request *request, enum entry_kind kind, const Protobuf
     return false;
 }
 
+bool posting_check(const struct request *request, const Loyal__V1__Occasion *occasion,
+                   const char *field, struct answer *answer_out)
+{
+    int64_t now_us = domain_clock_us(request->session->worker->clock);
+    if (occasion->occurred_at_us <= now_us + KEY_AHEAD_S_MAX * INT64_C(1000000))
+        return true;
+    *answer_out = answer_invalid(field, "is later than the server's time: set the till's clock, or "
+                                        "leave it out");
+    return false;
+}
+
 void posting_occasion(struct request *request, const Loyal__V1__Occasion *occasion)
 {
     struct facts *facts = &request->posting.request.facts;

@@ -37,7 +37,7 @@ struct worker {
     struct request_list spare; /* the pool */
     size_t request_count;      /* out of the pool */
     size_t request_max;
-    size_t held_count; /* sessions that are not read until the pool has room again */
+    size_t held_count;              /* sessions that are not read until the pool has room again */
     struct request_list strangers;  /* Hellos that wait for the refresh under way */
     struct request_list latecomers; /* and those that came after it began */
     bool is_refreshing;

@@ -71,4 +71,7 @@ const char *target_hash(const struct worker *worker, const Loyal__V1__Identifier
  * rest and calls engine_post. False: answered, INTERNAL. */
 bool posting_begin(struct request *request, enum entry_kind kind, const ProtobufCBinaryData *key,
                    const ProtobufCMessage *body) must_check;
+/* What happened cannot be later than now: false and INVALID_FIELD otherwise. */
+bool posting_check(const struct request *request, const Loyal__V1__Occasion *occasion,
+                   const char *field, struct answer *answer_out);
 void posting_occasion(struct request *request, const Loyal__V1__Occasion *occasion);

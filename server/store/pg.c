@@ -90,7 +90,7 @@ static void pg_close(struct pg *pg, const char *why)
         log_warning("database_lost", "connection=\"%s\" cause=\"%s\"", pg->options.name,
                     pg->reason);
     pg->state = PG_CLOSED;
-    pg->failed = false;
+    pg->failed = pg->is_unreplicated = false;
     events_free(pg);
     if (pg->conn)
         PQfinish(pg->conn);
@@ -146,6 +146,18 @@ static void on_setup_error(void *ctx, const PGresult *result)
     pg_fail_later(pg);
 }
 
+/* An answer is sent because its commit is durable: with these settings it would not be. */
+static void durability_check(struct pg *pg, const char *synchronous_commit)
+{
+    if (strcmp(synchronous_commit, "off") != 0 && strcmp(synchronous_commit, "local") != 0)
+        return;
+    snprintf(pg->reason, sizeof pg->reason, "synchronous_commit is %s: set it to on",
+             synchronous_commit);
+    log_error("database_durability", "synchronous_commit=%s remedy=\"set it to on\"",
+              synchronous_commit);
+    pg_fail_later(pg);
+}
+
 static void on_schema(void *ctx, const PGresult *result)
 {
     struct pg *pg = ctx;
@@ -154,8 +166,10 @@ static void on_schema(void *ctx, const PGresult *result)
     const char *found = "none";
     if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1)
         found = PQgetvalue(result, 0, 0);
-    if (!strcmp(found, PG_SCHEMA_WANTED))
+    if (!strcmp(found, PG_SCHEMA_WANTED)) {
+        durability_check(pg, PQgetvalue(result, 0, 1));
         return;
+    }
     snprintf(pg->reason, sizeof pg->reason,
              "schema is %s, this program wants %s: run migrations/migrate deploy", found,
              PG_SCHEMA_WANTED);

@@ -194,7 +194,8 @@ const char *const statements[STATEMENT_COUNT] = {
         "union all select 'r', r.rule_version::text, merchant_id::text, "
         "to_char(valid_from, 'YYYYMMDD'), numerator::text, denominator::text, "
         "lifetime_months::text, null from loyal.rule r",
-    [STATEMENT_SCHEMA_READ] = "select version from loyal.schema_version",
+    [STATEMENT_SCHEMA_READ] =
+        "select version, current_setting('synchronous_commit') from loyal.schema_version",
 
     /* Operators' changes raise the epoch first, which makes them wait for each other. */
     [STATEMENT_MERCHANT_ADD] =

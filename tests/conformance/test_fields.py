@@ -149,7 +149,8 @@ GOOD = [
     ("earn", "purchase.lines[0].product", "x" * 64, "UNKNOWN_MEMBER"),
     ("earn", "purchase.occasion.business_date", 20240229, "UNKNOWN_MEMBER"),
     ("earn", "purchase.occasion.receipt", "é" * 32, "UNKNOWN_MEMBER"),
-    ("earn", "purchase.occasion.occurred_at_us", TIME_MAX, "UNKNOWN_MEMBER"),
+    ("earn", "purchase.occasion.occurred_at_us", TIME_MAX, "INVALID_FIELD"),  # in range, but not yet
+    ("earn", "purchase.occasion.occurred_at_us", 0, "UNKNOWN_MEMBER"),
     ("redeem", "points", AMOUNT_MAX, "UNKNOWN_MEMBER"),
     ("redeem", "occasion.part", (1 << 31) - 1, "UNKNOWN_MEMBER"),
     ("redeem", "occasion.till", "x" * 32, "UNKNOWN_MEMBER"),

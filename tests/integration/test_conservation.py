@@ -43,6 +43,8 @@ def sums_of_legs(database, now_us):
 @pytest.mark.last
 def test_r30_the_books_of_the_whole_run(operator, database, clock):
     """issued = available + redeemed + expired + clawed back - debt: legs, lots and members' rows agree."""
+    entries = "select count(*) from loyal.entry"
+    entries_before = database.value(entries)
     checked = operator.call("check_conservation", bucket_last=255).ok()
     assert checked.findings_total == 0, checked.findings
     told = {row.issuer: {field: getattr(row, field) for field in FIELDS} for row in checked.sums}
@@ -53,7 +55,9 @@ def test_r30_the_books_of_the_whole_run(operator, database, clock):
     rows = database.row("select sum(available) as available, sum(debt) as debt, count(*) as members from loyal.member")
     assert rows["available"] == database.value("select sum(points) from loyal.lot")
     assert rows["debt"] == sum(row["debt"] for row in told.values())
-    assert checked.members == rows["members"] and checked.entries == database.value("select count(*) from loyal.entry")
+    assert checked.members == rows["members"]
+    # maintenance may enter expired points meanwhile
+    assert entries_before <= checked.entries <= database.value(entries)
 
 
 @contextlib.contextmanager
