@@ -279,25 +279,22 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
     }
 }
 
-/* Takes what has arrived; each command has one result, then NULL; a sync has its own and no NULL.
- */
+/* Takes what has arrived, never waits: each command has one result, then NULL; a sync has its own
+ * and no NULL. Two NULLs in a row: libpq has nothing more to say, the connection is lost. */
 static void results_take(struct pg *pg)
 {
-    while (pg->count && !pg->failed && !PQisBusy(pg->conn)) {
+    int nulls = 0;
+    while (pg->count && !pg->failed && nulls < 2 && !PQisBusy(pg->conn)) {
         PGresult *result = PQgetResult(pg->conn);
-        if (!result && !(result = PQgetResult(pg->conn))) /* once: the end of what came before */
-            break;
-        ExecStatusType status = PQresultStatus(result);
+        nulls = result ? 0 : nulls + 1;
+        if (!result)
+            continue;
         struct pg_command command = command_pop(pg);
         if (command.callback)
             command.callback(command.ctx, result);
         PQclear(result);
         if (!pg->conn)
             return;
-        if (status == PGRES_PIPELINE_SYNC)
-            continue;
-        while (!PQisBusy(pg->conn) && (result = PQgetResult(pg->conn)))
-            PQclear(result);
     }
 }
 
