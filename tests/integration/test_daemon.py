@@ -59,6 +59,18 @@ def test_another_schema_is_refused_also_after_a_reconnect(daemon, world, databas
         assert till.call("redeem", refused.fields).ok().balance.available == 9
 
 
+def test_a_database_that_does_not_wait_for_the_disk_is_refused(daemon, world, database):
+    """R36: nothing is reported as done before its commit is durable."""
+    database.change("alter role loyal_daemon set synchronous_commit = off")
+    try:
+        lazy = daemon("lazy", wait=False)
+        lazy.log.wait(r"[^\n]*synchronous_commit=off[^\n]*")
+        assert lazy.ask("/readyz") == 503
+    finally:
+        database.change("alter role loyal_daemon reset synchronous_commit")
+    wait_for(lazy.is_ready, "ready once its commits are durable")
+
+
 # --- PostgreSQL ---
 
 def test_postgresql_absent_at_start(stack, world, daemon):

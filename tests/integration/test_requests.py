@@ -340,6 +340,22 @@ def test_r34_a_till_that_retries_late(acme, clock, database):
     assert database.member(card)["available"] == 15
 
 
+@pytest.mark.parametrize("date", [19700101, 99991231], ids=["a till without a clock", "a till ahead of its time"])
+def test_r34_whatever_the_till_takes_for_its_date(acme, date):
+    card = acme.enrolled()
+    first = acme.earn(card, 1000, date=date, **RECEIPT)
+    first.ok()
+    assert acme.earn(card, 1000, date=date, **RECEIPT).refused("DUPLICATE_RECEIPT").body.entry_key == first.key
+
+
+def test_what_happened_cannot_be_later_than_now(acme, clock, database):
+    card = acme.enrolled()
+    soon = clock.now_us + 3600 * 10 ** 6
+    for answer in (acme.earn(card, 1000, at=soon), acme.redeem(card, 1, at=soon)):
+        assert answer.refused("INVALID_FIELD").outcome.field.endswith("occasion.occurred_at_us")
+    assert database.member(card)["available"] == 0
+
+
 def test_r34_twins_under_two_keys_in_one_batch(acme, database):
     card = acme.enrolled(10)
     with database.holding_member(card):
