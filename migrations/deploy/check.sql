@@ -327,6 +327,21 @@ begin atomic
     order by 1, 2;
 end;
 
+-- Receipts that earned for more than one member (R34): for a till's guard they are different purchases, for merchant and
+-- operator a reason to look.
+create function loyal.receipts_twice(date_first integer, date_last integer)
+    returns table (merchant_id integer, store_id integer, till text, business_date integer, receipt text, part integer,
+                   members bigint)
+    language sql stable parallel safe
+begin atomic
+    select e.merchant_id, e.store_id, e.till, e.business_date, e.receipt, e.part, count(distinct e.member_id)
+    from loyal.entry e
+    where e.kind = 2 and e.receipt <> '' and e.business_date between date_first and date_last
+    group by e.merchant_id, e.store_id, e.till, e.business_date, e.receipt, e.part
+    having count(distinct e.member_id) > 1
+    order by 1, 2, 4, 3, 5, 6;
+end;
+
 -- One hash over the content of journal, basket lines, lots, debts and members, wherever their rows lie: equal before
 -- and after whatever must have no effect.
 create function loyal.state_hash() returns bytea

@@ -31,7 +31,8 @@ grant execute on function loyal.uuid_at(timestamptz), loyal.txt(text), loyal.cha
     loyal.line_bytes(loyal.basket_line), loyal.lines_bytes(smallint, bigint, uuid),
     loyal.facts_hash_of(loyal.entry, bytea), loyal.facts_hash_of(loyal.entry), loyal.leg_instant(bigint),
     loyal.leg_uuid(bigint, bigint), loyal.issuer_sums(integer, integer, timestamptz),
-    loyal.findings(integer, integer, timestamptz, integer), loyal.owed_points(), loyal.state_hash()
+    loyal.findings(integer, integer, timestamptz, integer), loyal.owed_points(), loyal.state_hash(),
+    loyal.receipts_twice(integer, integer)
     to loyal_daemon, loyal_auditor;
 grant execute on function loyal.partitions_make(date, date), loyal.refusals_drop(timestamptz)
     to loyal_maintenance;

@@ -1,7 +1,7 @@
 -- Revert loyal:check
 begin;
 
-drop function loyal.state_hash(), loyal.owed_points(), loyal.findings(integer, integer, timestamptz, integer),
+drop function loyal.state_hash(), loyal.receipts_twice(integer, integer), loyal.owed_points(), loyal.findings(integer, integer, timestamptz, integer),
     loyal.issuer_sums(integer, integer, timestamptz);
 drop view loyal.entry_leg;
 drop function loyal.leg_uuid(bigint, bigint), loyal.leg_instant(bigint), loyal.facts_hash_of(loyal.entry),

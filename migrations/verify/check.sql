@@ -29,6 +29,9 @@ select pg_temp.want_function('loyal.findings(integer,integer,timestamptz,integer
     'TABLE(bucket smallint, member_id bigint, row_name text, what text, total bigint) volatility s {enable_nestloop=off,work_mem=64MB}');
 select pg_temp.want_function('loyal.owed_points()',
     'TABLE(issuer integer, redeemer integer, points bigint) volatility s');
+select pg_temp.want_function('loyal.receipts_twice(integer,integer)',
+    'TABLE(merchant_id integer, store_id integer, till text, business_date integer, receipt text, part integer, members bigint)'
+    || ' volatility s');
 select pg_temp.want_function('loyal.state_hash()',
     'bytea volatility s {work_mem=64MB}');
 select pg_temp.want('loyal.entry_leg security', (select reloptions::text from pg_class

@@ -68,6 +68,7 @@ from (values
     ('issuer_sums(integer, integer, timestamptz)', 'loyal_auditor loyal_daemon'),
     ('findings(integer, integer, timestamptz, integer)', 'loyal_auditor loyal_daemon'),
     ('owed_points()', 'loyal_auditor loyal_daemon'),
+    ('receipts_twice(integer, integer)', 'loyal_auditor loyal_daemon'),
     ('state_hash()', 'loyal_auditor loyal_daemon')
     ) as functions (name, wanted);
 

@@ -292,5 +292,11 @@ select results_eq($$select count(*), min(total) from loyal.findings(0, 255, '201
 select results_eq($$select bucket::int, member_id, row_name from loyal.findings(2, 250, '2014-02-02 00:00+00', 9)$$,
     $$values (250, 250::bigint, 'member')$$, 'only the buckets asked for');
 
+select is_empty('select * from loyal.receipts_twice(20140101, 20140101)', 'R34: no receipt on two members');
+update loyal.entry set receipt = 'the same' where kind = 2;
+select ok(exists (select from loyal.receipts_twice(20140101, 20140101) where receipt = 'the same' and members = 2),
+    'R34: a receipt that earned for two members is found');
+select is_empty('select * from loyal.receipts_twice(20140102, 20140102)', 'R34: by business date');
+
 select * from finish();
 rollback;
