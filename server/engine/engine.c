@@ -69,11 +69,6 @@ void engine_publish(struct engine *engine)
     engine->options.stats->ready = is_whole && engine_ready(engine);
 }
 
-size_t engine_pending(const struct engine *engine)
-{
-    return (size_t)engine->pending;
-}
-
 struct reference *engine_reference(const struct engine *engine)
 {
     return engine->reference;

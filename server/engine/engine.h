@@ -51,8 +51,6 @@ void engine_destroy(struct engine **engine);
 bool engine_ready(const struct engine *engine);
 /* Why not, for /readyz and logs; "" when ready. */
 const char *engine_unready_reason(const struct engine *engine);
-/* Postings and lookups not yet answered. */
-size_t engine_pending(const struct engine *engine);
 /* Borrowed; NULL before the first one is loaded. */
 struct reference *engine_reference(const struct engine *engine);
 /* Asks the database for the epoch now, reloads if it is newer, then calls back. */
