@@ -563,7 +563,12 @@ int main(int argc, char **argv)
 {
     static struct client client;
     struct sigaction action = {.sa_handler = on_signal};
+    sigset_t ending;
     sigaction(SIGTERM, &action, NULL);
+    /* started with it blocked: an end that comes early waits until it is heard */
+    sigemptyset(&ending);
+    sigaddset(&ending, SIGTERM);
+    sigprocmask(SIG_UNBLOCK, &ending, NULL);
     read_options(&client.options, argc, argv);
     client.start_us = now_us();
     replay(&client);

@@ -141,8 +141,13 @@ class Clients:
                 str(self.seed), how]
 
     def start(self, number):
-        self.processes[number] = subprocess.Popen(self.command(number, self.merchants[number], "run"),
-                                                  stdin=subprocess.DEVNULL)
+        # Blocked until the client listens: else an end in its first moments kills it with its questions unanswered.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            self.processes[number] = subprocess.Popen(self.command(number, self.merchants[number], "run"),
+                                                      stdin=subprocess.DEVNULL)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     def kill(self, number):
         self.processes[number].kill()
