@@ -16,11 +16,13 @@ $$;
 
 select format('create role %I', name)
 from unnest(array['loyal_owner', 'loyal_daemon', 'loyal_maintenance', 'loyal_reader', 'loyal_insight',
-                  'loyal_auditor', 'loyal_eraser']) as name
+                  'loyal_auditor', 'loyal_eraser', 'loyal_network']) as name
 where not exists (select from pg_roles where rolname = name)
 \gexec
 
 alter role loyal_owner nologin nosuperuser nocreatedb nocreaterole noreplication nobypassrls inherit;
+-- Owns the views of network queries, so that row security holds for them; nobody logs in as it.
+alter role loyal_network nologin nosuperuser nocreatedb nocreaterole noreplication nobypassrls inherit;
 alter role loyal_daemon login nosuperuser nocreatedb nocreaterole noreplication nobypassrls inherit;
 alter role loyal_maintenance login nosuperuser nocreatedb nocreaterole noreplication nobypassrls inherit;
 alter role loyal_reader login nosuperuser nocreatedb nocreaterole noreplication nobypassrls inherit;
@@ -28,6 +30,7 @@ alter role loyal_insight login nosuperuser nocreatedb nocreaterole noreplication
 alter role loyal_auditor login nosuperuser nocreatedb nocreaterole noreplication nobypassrls inherit;
 alter role loyal_eraser login nosuperuser nocreatedb nocreaterole noreplication nobypassrls inherit;
 grant loyal_owner to loyal_maintenance;
+grant loyal_network to loyal_owner;
 
 -- The owner creates the registry of migrations, and their verification uses temporary functions.
 select format('revoke all on database %I from public', current_database()),

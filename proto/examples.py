@@ -111,6 +111,7 @@ def examples(pb):
     free = {"key": OLD_KEY, "member": {"ref": REF}, "purchase": {
         "occasion": day, "amount_minor": 1999, "currency": "EUR",
         "lines": [{"product": "milk", "quantity_milli": 1000, "amount_minor": 1999}, {"product": "bag"}]}}
+    elsewhere = {"member": {"identifier": card}, "purpose": 1, "filter": {"categories": ["coffee"], "date_first": 20240501}}
     refused = {"kind": result.OUTCOME_KIND_REFUSED, "code": result.RESULT_CODE_NOT_ENOUGH_POINTS,
                "text": "The member has fewer points than asked for."}
     balance = {"ref": REF, "balance": {"available": 120, "as_of_us": 1717243200000000}}
@@ -136,7 +137,11 @@ def examples(pb):
         ask("ping", ping, "ping", **after),
         ask("balance-of-nobody", request(id=3, get_balance={"member": {"identifier": card}}), "UNKNOWN_MEMBER", **after),
         ask("redeem-for-nobody", request(id=4, deadline_ms=2000, redeem=late), "UNKNOWN_MEMBER", **after),
+        ask("purchases-of-nobody", request(id=10, query_purchases=elsewhere), "UNKNOWN_MEMBER", **after),
+        ask("cursor-made-up", request(id=11, list_members_never_met={"purpose": 2, "page_rows": 100, "cursor": bytes(48)}),
+            "CURSOR_INVALID", **after),
         ask("list-as-a-till", request(id=5, list_merchants={}), "NOT_ALLOWED", **after),
+        ask("disclosures-as-a-till", request(id=12, list_disclosures={"member": {"ref": REF}}), "NOT_ALLOWED", **after),
         ask("line-without-quantity", request(id=6, earn=free), "INVALID_FIELD",
             field="earn.purchase.lines[1].quantity_milli", **after),
         ask("unknown-message", bytes.fromhex("0807b20400"), "INVALID_FIELD", field="#70", **after),

@@ -78,6 +78,21 @@ static const struct outcome OUTCOMES[] = {
         "The network has no such merchant. Check the code, or add the merchant first."),
     ROW(ALREADY_EXISTS, REFUSED, NOT_RECORDED, STAYS,
         "The name is taken by an object with other properties. Choose another, or list it first."),
+    ROW(MEMBER_SUSPENDED, REFUSED, RECORDED, STAYS,
+        "The member is suspended or revoked. Refer him to the network's operator."),
+    ROW(NOT_PRESENT, REFUSED, NOT_RECORDED, STAYS,
+        "The member's identifier was not presented on this connection within ten minutes. Have him "
+        "present it."),
+    ROW(CURSOR_INVALID, REFUSED, NOT_RECORDED, STAYS,
+        "The cursor is of another question, changed, or older than an hour. Ask for the first "
+        "page."),
+    ROW(BUDGET_EXHAUSTED, REFUSED, NOT_RECORDED, STAYS,
+        "The merchant's questions of this day are used up. Repeat an earlier one, or ask "
+        "tomorrow."),
+    ROW(UNKNOWN_SUBJECT, REFUSED, NOT_RECORDED, STAYS,
+        "The network has no such terminal or operator. Check the name."),
+    ROW(REVOKED, REFUSED, NOT_RECORDED, STAYS,
+        "What was revoked stays so. Register it anew under another name."),
 };
 
 const struct outcome *outcome_of(Loyal__V1__ResultCode code)

@@ -10,12 +10,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RULE_KEY_BYTES        16
-#define RULE_REF_BYTES        17
-#define RULE_CODE_BYTES_MAX   32
-#define RULE_BASKET_LINES_MAX 200
-#define RULE_STORES_MAX       500
-#define RULE_IDENTIFIERS_MAX  8
+#define RULE_KEY_BYTES         16
+#define RULE_REF_BYTES         17
+#define RULE_CODE_BYTES_MAX    32
+#define RULE_BASKET_LINES_MAX  200
+#define RULE_STORES_MAX        500
+#define RULE_IDENTIFIERS_MAX   8
+#define RULE_REFS_MAX          500
+#define RULE_FIELD_GROUPS_MAX  3
+#define RULE_FILTER_VALUES_MAX 20
+#define RULE_PAGE_ROWS_MAX     200
+#define RULE_CURSOR_BYTES_MAX  256
+#define RULE_REASON_BYTES_MAX  200
 /* 10^15: the largest number of points or minor units in one request. */
 #define RULE_AMOUNT_MAX INT64_C(1000000000000000)
 /* 9999-12-31T23:59:59.999999Z */

@@ -51,6 +51,18 @@ struct loyal_client *cli_client(struct cli *cli)
     return client;
 }
 
+int cli_connect(struct cli *cli, struct loyal_client **client_out)
+{
+    const struct loyal_answer *answer;
+
+    *client_out = cli_client(cli);
+    if (!*client_out)
+        return EXIT_USAGE;
+    if (loyal_connect(*client_out, &answer) == LOYAL_OK)
+        return EXIT_FINE;
+    return cli_report(answer);
+}
+
 int cli_report(const struct loyal_answer *answer)
 {
     static const char *const KINDS[] = {[LOYAL_OK] = "ok",

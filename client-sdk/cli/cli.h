@@ -10,69 +10,14 @@
 
 #include <loyal/loyal.h>
 
+#include "options.h"
+
 enum exit_status {
     EXIT_FINE = 0,
     EXIT_REFUSED = 1,  /* refused by the network, or something local went wrong: no effect */
     EXIT_USAGE = 2,    /* nothing was sent */
     EXIT_FINDINGS = 3, /* `conservation check` found rows that disagree */
     EXIT_AGAIN = 75,   /* retry or unknown (EX_TEMPFAIL): run it again, with the same --key */
-};
-
-enum option {
-    OPT_NONE,
-    /* connection: from the command line, else the environment, else the profile */
-    OPT_PROFILE,
-    OPT_HOST,
-    OPT_PORT,
-    OPT_SERVER_NAME,
-    OPT_MY_CERTIFICATE,
-    OPT_MY_KEY,
-    OPT_AUTHORITY,
-    OPT_MERCHANT,
-    OPT_DEADLINE,
-    OPT_JSON,
-    OPT_HELP,
-    /* of single commands */
-    OPT_CODE,
-    OPT_NAME,
-    OPT_CURRENCY,
-    OPT_STORE,
-    OPT_CHANNEL,
-    OPT_CERTIFICATE,
-    OPT_RATE,
-    OPT_LIFETIME,
-    OPT_FROM,
-    OPT_CARD,
-    OPT_PHONE,
-    OPT_EMAIL,
-    OPT_REF,
-    OPT_KEY,
-    OPT_TILL,
-    OPT_RECEIPT,
-    OPT_PART,
-    OPT_DATE,
-    OPT_TIME,
-    OPT_AMOUNT,
-    OPT_PAID_IN_POINTS,
-    OPT_LINE,
-    OPT_POINTS,
-    OPT_ORIGINAL,
-    OPT_ORIGINAL_KIND,
-    OPT_WHOLE,
-    OPT_BUCKETS,
-    OPT_NETWORK,
-    OPT_OUT,
-    OPT_CA,
-    OPT_DAYS,
-    OPT_NAMES,
-    OPT_OPERATOR,
-    OPT_DATABASE,
-    OPT_BUNDLES,
-    OPT_CLOCK,
-    OPT_ZONE,
-    OPT_SEED,
-    OPT_ROWS,
-    OPT_COUNT
 };
 
 enum role { ROLE_LOCAL, ROLE_OPERATOR, ROLE_TERMINAL, ROLE_ANY };
@@ -112,8 +57,8 @@ extern const struct command COMMANDS[];
 __attribute__((warn_unused_result)) bool cli_parse(struct cli *cli, int argc, char **argv,
                                                    int *exit_out);
 void cli_close(struct cli *cli);
-/* The option's name as typed, "--card". */
-const char *cli_option_name(enum option option);
+/* The command has this option of its own. */
+bool cli_takes(const struct cli *cli, enum option option);
 /* Takes over a malloc'ed string until cli_close. */
 const char *cli_own(struct cli *cli, char *text);
 /* One line on stderr; returns EXIT_USAGE or EXIT_REFUSED, to be returned by the command. */
@@ -125,6 +70,8 @@ __attribute__((format(printf, 1, 2))) int cli_fail(const char *format, ...);
 /* The client of this command's connection options; NULL when one is missing or unreadable
  * (reported). */
 struct loyal_client *cli_client(struct cli *cli);
+/* The same, connected: the server's time is known. Returns an exit status. */
+int cli_connect(struct cli *cli, struct loyal_client **client_out);
 /* Fills everything of loyal_options but certificate, key and merchant. False: no authority is named
  * (reported). */
 __attribute__((warn_unused_result)) bool cli_connection(const struct cli *cli,

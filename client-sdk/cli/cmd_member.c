@@ -1,6 +1,8 @@
 /* What a terminal asks for one member: enrol, find, balance, earn, redeem, reverse. Called through
  * the table in commands.c. The key of a writing request is shown before the request leaves, so that
  * it can be repeated after a crash. */
+#include "arguments.h"
+#include "cells.h"
 #include "commands.h"
 #include "output.h"
 #include "values.h"
@@ -12,24 +14,6 @@
 static const char *currency_of(const struct cli *cli)
 {
     return cli->values[OPT_CURRENCY];
-}
-
-static int read_member(const struct cli *cli, struct loyal_member *member_out)
-{
-    const char *ref = cli->values[OPT_REF];
-
-    if (ref) {
-        member_out->has_ref = true;
-        if (cli->identifier_count > 0 || !value_hex(ref, member_out->ref, LOYAL_REF_BYTES))
-            return cli_usage("--ref: %d hexadecimal digits, and no other identifier",
-                             2 * LOYAL_REF_BYTES);
-        return EXIT_FINE;
-    }
-    if (cli->identifier_count != 1)
-        return cli_usage("name the member once: --card, --phone, --email%s",
-                         cli->command->role == ROLE_TERMINAL ? " or --ref" : "");
-    member_out->identifier = cli->identifiers[0];
-    return EXIT_FINE;
 }
 
 /* What is not given is of this moment in the server's time; hence after the connection. */
@@ -53,20 +37,6 @@ static int read_occasion(const struct cli *cli, int64_t now_us, struct loyal_occ
     if (!value_date(cli->values[OPT_DATE] ? cli->values[OPT_DATE] : today,
                     &occasion_out->business_date))
         return cli_usage("--date: such as 2024-02-29");
-    return EXIT_FINE;
-}
-
-static int read_key(const struct cli *cli, int64_t now_us, uint8_t key_out[LOYAL_KEY_BYTES])
-{
-    char text[UUID_TEXT_SIZE];
-
-    if (cli->values[OPT_KEY])
-        return value_uuid(cli->values[OPT_KEY], key_out)
-                   ? EXIT_FINE
-                   : cli_usage("--key: a UUID, 32 hexadecimal digits");
-    loyal_key_make(now_us, key_out);
-    value_uuid_text(key_out, text);
-    fprintf(stderr, "key %s\n", text);
     return EXIT_FINE;
 }
 
@@ -102,18 +72,24 @@ static int read_line(struct cli *cli, const char *text, struct loyal_line *line_
 
 /* ---- answers ---- */
 
-static void show_member(struct cli *cli, const struct loyal_answer *answer)
+static void show_ref(struct cli *cli, const struct loyal_answer *answer)
 {
-    static const char *const columns[] = {"ref", "available", "debt", "as_of", NULL};
-    char ref[2 * LOYAL_REF_BYTES + 1], time[TIME_TEXT_SIZE];
+    static const char *const columns[] = {"ref", NULL};
     struct table *table = table_create(columns);
 
-    value_hex_text(answer->ref, LOYAL_REF_BYTES, ref);
-    value_time_text(answer->as_of_us, time);
-    table_text(table, ref);
+    cell_ref(table, answer->ref);
+    output_object(cli->values[OPT_JSON], table);
+}
+
+static void show_balance(struct cli *cli, const struct loyal_answer *answer)
+{
+    static const char *const columns[] = {"ref", "available", "debt", "as_of", NULL};
+    struct table *table = table_create(columns);
+
+    cell_ref(table, answer->ref);
     table_number(table, answer->available);
     table_number(table, answer->debt);
-    table_text(table, time);
+    cell_time(table, answer->as_of_us);
     output_object(cli->values[OPT_JSON], table);
 }
 
@@ -123,19 +99,16 @@ static void show_posting(struct cli *cli, const struct loyal_answer *answer)
         "entry_key",         "points",    "debt_repaid", "debt_made",
         "came_back_expired", "available", "debt",        "expires_at",
         "before_original",   "recorded",  NULL};
-    char key[UUID_TEXT_SIZE], time[TIME_TEXT_SIZE];
     struct table *table = table_create(columns);
 
-    value_uuid_text(answer->entry_key, key);
-    value_time_text(answer->expires_at_us, time);
-    table_text(table, key);
+    cell_key(table, answer->entry_key);
     table_number(table, answer->points);
     table_number(table, answer->debt_repaid);
     table_number(table, answer->debt_made);
     table_number(table, answer->expired);
     table_number(table, answer->available);
     table_number(table, answer->debt);
-    answer->expires_at_us > 0 ? table_text(table, time) : table_none(table);
+    cell_time(table, answer->expires_at_us);
     table_flag(table, answer->before_original);
     table_flag(table, answer->recorded);
     output_object(cli->values[OPT_JSON], table);
@@ -154,7 +127,6 @@ struct posting {
  */
 static int posting_open(struct posting *posting, struct cli *cli, enum loyal_verb verb)
 {
-    const struct loyal_answer *answer;
     int64_t now_us;
     int status = EXIT_FINE;
 
@@ -162,17 +134,14 @@ static int posting_open(struct posting *posting, struct cli *cli, enum loyal_ver
     posting->cli = cli;
     posting->request.verb = verb;
     if (verb != LOYAL_ENROL_MEMBER)
-        status = read_member(cli, &posting->request.member);
+        status = args_member(cli, &posting->request.member);
+    if (status == EXIT_FINE)
+        status = cli_connect(cli, &posting->client);
     if (status != EXIT_FINE)
         return status;
-    posting->client = cli_client(cli);
-    if (!posting->client)
-        return EXIT_USAGE;
-    if (loyal_connect(posting->client, &answer) != LOYAL_OK)
-        return cli_report(answer);
     now_us = loyal_server_time_us(posting->client);
     status = read_occasion(cli, now_us, &posting->request.occasion);
-    return status == EXIT_FINE ? read_key(cli, now_us, posting->request.key) : status;
+    return status == EXIT_FINE ? args_key(cli, now_us, posting->request.key) : status;
 }
 
 static int posting_send(struct posting *posting, int status,
@@ -199,15 +168,16 @@ int cmd_member_enrol(struct cli *cli)
     status = posting_open(&posting, cli, LOYAL_ENROL_MEMBER);
     posting.request.identifiers = cli->identifiers;
     posting.request.identifier_count = cli->identifier_count;
-    return posting_send(&posting, status, show_member);
+    return posting_send(&posting, status, show_balance);
 }
 
-static int ask_member(struct cli *cli, enum loyal_verb verb)
+static int ask_member(struct cli *cli, enum loyal_verb verb,
+                      void (*show)(struct cli *, const struct loyal_answer *))
 {
     struct loyal_request request = {.verb = verb};
     struct loyal_client *client;
     const struct loyal_answer *answer;
-    int status = read_member(cli, &request.member);
+    int status = args_member(cli, &request.member);
 
     if (status != EXIT_FINE)
         return status;
@@ -215,29 +185,20 @@ static int ask_member(struct cli *cli, enum loyal_verb verb)
     if (!client)
         return EXIT_USAGE;
     status = cli_call(client, &request, &answer);
-    if (status == EXIT_FINE && verb == LOYAL_GET_BALANCE)
-        show_member(cli, answer);
-    if (status == EXIT_FINE && verb == LOYAL_FIND_MEMBER) {
-        static const char *const columns[] = {"ref", NULL};
-        char ref[2 * LOYAL_REF_BYTES + 1];
-        struct table *table = table_create(columns);
-
-        value_hex_text(answer->ref, LOYAL_REF_BYTES, ref);
-        table_text(table, ref);
-        output_object(cli->values[OPT_JSON], table);
-    }
+    if (status == EXIT_FINE)
+        show(cli, answer);
     loyal_client_destroy(&client);
     return status;
 }
 
 int cmd_member_find(struct cli *cli)
 {
-    return ask_member(cli, LOYAL_FIND_MEMBER);
+    return ask_member(cli, LOYAL_FIND_MEMBER, show_ref);
 }
 
 int cmd_member_balance(struct cli *cli)
 {
-    return ask_member(cli, LOYAL_GET_BALANCE);
+    return ask_member(cli, LOYAL_GET_BALANCE, show_balance);
 }
 
 static int fill_earn(struct posting *posting)

@@ -10,12 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const CHANNELS[] = {[LOYAL_POS] = "pos",
-                                       [LOYAL_WEB] = "web",
-                                       [LOYAL_MOBILE] = "mobile",
-                                       [LOYAL_CALL_CENTRE] = "call-centre",
-                                       [LOYAL_KIOSK] = "kiosk"};
-
 /* One request, and `added` on stdout when it is OK. */
 static int call_and_say(struct cli *cli, const struct loyal_request *request, const char *what)
 {
@@ -58,17 +52,6 @@ int cmd_store_add(struct cli *cli)
     return call_and_say(cli, &request, store.code);
 }
 
-static bool read_channel(const char *text, enum loyal_channel *channel_out)
-{
-    *channel_out = LOYAL_POS;
-    for (int i = LOYAL_POS; text && i <= LOYAL_KIOSK; i++)
-        if (strcmp(CHANNELS[i], text) == 0) {
-            *channel_out = (enum loyal_channel)i;
-            return true;
-        }
-    return !text;
-}
-
 int cmd_terminal_add(struct cli *cli)
 {
     struct loyal_request request = {.verb = LOYAL_ADD_TERMINAL};
@@ -78,7 +61,8 @@ int cmd_terminal_add(struct cli *cli)
     terminal->merchant = cli->values[OPT_MERCHANT];
     terminal->code = cli->values[OPT_CODE];
     terminal->store = cli->values[OPT_STORE] ? cli->values[OPT_STORE] : "";
-    if (!read_channel(cli->values[OPT_CHANNEL], &terminal->channel))
+    terminal->channel = LOYAL_POS;
+    if (cli->values[OPT_CHANNEL] && !value_channel(cli->values[OPT_CHANNEL], &terminal->channel))
         return cli_usage("--channel: pos, web, mobile, call-centre or kiosk");
     if (!cert_fingerprint(cli->values[OPT_CERTIFICATE], terminal->certificate_sha256, error,
                           sizeof error))
@@ -111,6 +95,7 @@ static void merchant_rows(struct table *table, const struct loyal_answer *answer
         table_text(table, answer->merchants[i].code);
         table_text(table, answer->merchants[i].name);
         table_text(table, answer->merchants[i].currency);
+        table_text(table, value_standing_text(answer->merchants[i].standing));
     }
 }
 
@@ -120,6 +105,7 @@ static void store_rows(struct table *table, const struct loyal_answer *answer)
         table_text(table, answer->stores[i].merchant);
         table_text(table, answer->stores[i].code);
         table_text(table, answer->stores[i].name);
+        table_text(table, value_standing_text(answer->stores[i].standing));
     }
 }
 
@@ -129,13 +115,13 @@ static void terminal_rows(struct table *table, const struct loyal_answer *answer
 
     for (size_t i = 0; i < answer->list_count; i++) {
         const struct loyal_terminal *terminal = &answer->terminals[i];
-        unsigned channel = terminal->channel;
 
         value_hex_text(terminal->certificate_sha256, 32, fingerprint);
         table_text(table, terminal->merchant);
         table_text(table, terminal->code);
         table_text(table, terminal->store);
-        table_text(table, channel >= LOYAL_POS && channel <= LOYAL_KIOSK ? CHANNELS[channel] : "?");
+        table_text(table, value_channel_text(terminal->channel));
+        table_text(table, value_standing_text(terminal->standing));
         table_text(table, fingerprint);
     }
 }
@@ -200,22 +186,22 @@ static int list_all(struct cli *cli, enum loyal_verb verb, const char *const *co
 
 int cmd_merchant_list(struct cli *cli)
 {
-    static const char *const columns[] = {"code", "name", "currency", NULL};
+    static const char *const columns[] = {"code", "name", "currency", "standing", NULL};
 
     return list_all(cli, LOYAL_LIST_MERCHANTS, columns, merchant_rows);
 }
 
 int cmd_store_list(struct cli *cli)
 {
-    static const char *const columns[] = {"merchant", "code", "name", NULL};
+    static const char *const columns[] = {"merchant", "code", "name", "standing", NULL};
 
     return list_all(cli, LOYAL_LIST_STORES, columns, store_rows);
 }
 
 int cmd_terminal_list(struct cli *cli)
 {
-    static const char *const columns[] = {"merchant",           "code", "store", "channel",
-                                          "certificate_sha256", NULL};
+    static const char *const columns[] = {
+        "merchant", "code", "store", "channel", "standing", "certificate_sha256", NULL};
 
     return list_all(cli, LOYAL_LIST_TERMINALS, columns, terminal_rows);
 }

@@ -128,7 +128,7 @@ static const char *const FINDING_COLUMNS[] = {"member", "row", "text", NULL};
 
 struct sums {
     char issuer[64];
-    int64_t issued, available, redeemed, expired, clawed_back, debt;
+    int64_t issued, available, redeemed, expired, forfeited, clawed_back, debt;
 };
 
 struct check {
@@ -164,6 +164,7 @@ static bool check_add(struct check *check, const struct loyal_answer *answer)
         over |= __builtin_add_overflow(to->available, from->available, &to->available);
         over |= __builtin_add_overflow(to->redeemed, from->redeemed, &to->redeemed);
         over |= __builtin_add_overflow(to->expired, from->expired, &to->expired);
+        over |= __builtin_add_overflow(to->forfeited, from->forfeited, &to->forfeited);
         over |= __builtin_add_overflow(to->clawed_back, from->clawed_back, &to->clawed_back);
         over |= __builtin_add_overflow(to->debt, from->debt, &to->debt);
     }
@@ -204,8 +205,8 @@ static void check_equation(struct check *check)
 {
     for (size_t i = 0; i < check->issuer_count; i++) {
         const struct sums *s = &check->sums[i];
-        __int128 right =
-            (__int128)s->available + s->redeemed + s->expired + s->clawed_back - s->debt;
+        __int128 right = (__int128)s->available + s->redeemed + s->expired + s->forfeited +
+                         s->clawed_back - s->debt;
 
         if (right == s->issued)
             continue;
@@ -213,14 +214,15 @@ static void check_equation(struct check *check)
         table_none(check->findings);
         table_text(check->findings, s->issuer);
         table_text(check->findings,
-                   "issued is not available + redeemed + expired + clawed back - debt");
+                   "issued is not available + redeemed + expired + forfeited + clawed back - debt");
     }
 }
 
 static struct table *sums_table(const struct check *check)
 {
-    static const char *const columns[] = {"issuer",  "issued",      "available", "redeemed",
-                                          "expired", "clawed_back", "debt",      NULL};
+    static const char *const columns[] = {"issuer",      "issued",  "available",
+                                          "redeemed",    "expired", "forfeited",
+                                          "clawed_back", "debt",    NULL};
     struct table *table = table_create(columns);
 
     for (size_t i = 0; i < check->issuer_count; i++) {
@@ -229,6 +231,7 @@ static struct table *sums_table(const struct check *check)
         table_number(table, check->sums[i].available);
         table_number(table, check->sums[i].redeemed);
         table_number(table, check->sums[i].expired);
+        table_number(table, check->sums[i].forfeited);
         table_number(table, check->sums[i].clawed_back);
         table_number(table, check->sums[i].debt);
     }

@@ -4,6 +4,16 @@
 
 #define OCCASION OPT_TILL, OPT_RECEIPT, OPT_PART, OPT_DATE, OPT_TIME
 #define MEMBER   OPT_CARD, OPT_PHONE, OPT_EMAIL, OPT_REF
+#define FILTER                                                                                \
+    OPT_MERCHANTS, OPT_CATEGORIES, OPT_CHANNELS, OPT_FIRST_DAY, OPT_LAST_DAY, OPT_AMOUNT_MIN, \
+        OPT_AMOUNT_MAX, OPT_CURRENCY
+
+/* Whom it is about stands behind `optional`, in options that are required beside the reason. */
+#define STANDING(noun, verb, summary, optional, ...)                                       \
+    {                                                                                      \
+        noun, verb, NULL, summary, ROLE_OPERATOR, cmd_standing, {OPT_REASON, __VA_ARGS__}, \
+            {optional}, STANDING_DETAILS                                                   \
+    }
 
 #define REPLAY_COLUMNS                                                                         \
     "FILE is CSV with a header line, plain or .xz, in the order in which it is to be sent:\n"  \
@@ -65,6 +75,58 @@ static const char LINE_DETAILS[] =
 static const char STORE_DETAILS[] =
     "FILE is CSV with a header line: code, name and, without --merchant, merchant.";
 
+static const char GRANT_DETAILS[] =
+    "A terminal sets the grants of its own merchant while the member is served: it names him by "
+    "an\n"
+    "identifier, not by --ref. An operator must name the recipient and the channel. One of the\n"
+    "same recipient, source and purpose takes the place of the one before. Fields: date "
+    "(merchant,\n"
+    "date, channel), amount (amount, currency, points), basket (lines; their amounts together "
+    "with\n"
+    "amount).";
+
+static const char QUERY_DETAILS[] =
+    "Shows what the member granted to this merchant for the purpose, the newest first. What is "
+    "not\n"
+    "granted is empty, and matches no filter. Every purchase shown is logged, and the member can\n"
+    "ask for the log.";
+
+static const char CUSTOMER_DETAILS[] =
+    "Members who never bought here, granted it to this merchant, and bought elsewhere what the\n"
+    "options say. Of each the newest purchases that match are shown, at most 5; --limit counts\n"
+    "members.";
+
+static const char COUNT_DETAILS[] =
+    "Members who never bought here and bought elsewhere what the options say, in multiples of 5:\n"
+    "those with a grant towards this merchant, and those without. A group smaller than k is told\n"
+    "as such. A question that was not asked before uses up one of the day's questions.";
+
+static const char REF_DETAILS[] =
+    "FILE holds one ref a line, hexadecimal; - is the standard input. Prints each with the ref\n"
+    "under the network's newest key; nothing beside it: it was not issued to this merchant.";
+
+static const char ENTRY_DETAILS[] =
+    "Of a member, the newest first, or (terminals) of a period, the oldest first. A merchant gets\n"
+    "its own entries; an operator gets a member's whole history, must give a --reason, and the\n"
+    "member can ask who looked.";
+
+static const char DISCLOSURE_DETAILS[] =
+    "A document to be printed: each time that records about the member were shown, to whom, why,\n"
+    "and which.";
+
+static const char EXPORT_DETAILS[] =
+    "One JSON document on stdout: the ref, and every table's rows about the member.";
+
+static const char ERASE_DETAILS[] =
+    "Blanks his personal data and the facts of his entries, ends his grants and forfeits the\n"
+    "points that are left; the entries stay, and every sum. It cannot be undone: hence --yes.";
+
+static const char STANDING_DETAILS[] =
+    "A merchant stands for all its stores and terminals, a store for the terminals in it. Nothing\n"
+    "commits after the answer, and connections are cut within 5 seconds. Who was revoked stays "
+    "so,\n"
+    "and the name stays taken.";
+
 const struct command COMMANDS[] = {
     {"merchant",
      "add",
@@ -84,6 +146,9 @@ const struct command COMMANDS[] = {
      {OPT_NONE},
      {OPT_NONE},
      NULL},
+    STANDING("merchant", "suspend", "suspends a merchant", OPT_NONE, OPT_CODE),
+    STANDING("merchant", "resume", "lets a merchant take part again", OPT_NONE, OPT_CODE),
+    STANDING("merchant", "revoke", "revokes a merchant for ever", OPT_NONE, OPT_CODE),
     {"store",
      "add",
      NULL,
@@ -111,6 +176,9 @@ const struct command COMMANDS[] = {
      {OPT_NONE},
      {OPT_MERCHANT},
      STORE_DETAILS},
+    STANDING("store", "suspend", "suspends a store", OPT_NONE, OPT_MERCHANT, OPT_CODE),
+    STANDING("store", "resume", "lets a store take part again", OPT_NONE, OPT_MERCHANT, OPT_CODE),
+    STANDING("store", "revoke", "revokes a store for ever", OPT_NONE, OPT_MERCHANT, OPT_CODE),
     {"terminal",
      "add",
      NULL,
@@ -129,6 +197,13 @@ const struct command COMMANDS[] = {
      {OPT_MERCHANT},
      {OPT_NONE},
      NULL},
+    STANDING("terminal", "suspend", "suspends a terminal", OPT_NONE, OPT_MERCHANT, OPT_CODE),
+    STANDING("terminal", "resume", "lets a terminal take part again", OPT_NONE, OPT_MERCHANT,
+             OPT_CODE),
+    STANDING("terminal", "revoke", "revokes a terminal for ever", OPT_NONE, OPT_MERCHANT, OPT_CODE),
+    STANDING("operator", "suspend", "suspends an operator", OPT_NONE, OPT_OPERATOR),
+    STANDING("operator", "resume", "lets an operator take part again", OPT_NONE, OPT_OPERATOR),
+    STANDING("operator", "revoke", "revokes an operator for ever", OPT_NONE, OPT_OPERATOR),
     {"rate",
      "set",
      NULL,
@@ -160,7 +235,7 @@ const struct command COMMANDS[] = {
      "find",
      NULL,
      "finds a member's ref by an identifier",
-     ROLE_TERMINAL,
+     ROLE_ANY,
      cmd_member_find,
      {OPT_NONE},
      {OPT_CARD, OPT_PHONE, OPT_EMAIL},
@@ -174,6 +249,63 @@ const struct command COMMANDS[] = {
      {OPT_NONE},
      {MEMBER},
      NULL},
+    {"member",
+     "disclosures",
+     NULL,
+     "tells what was shown about a member",
+     ROLE_OPERATOR,
+     cmd_member_disclosures,
+     {OPT_NONE},
+     {MEMBER},
+     DISCLOSURE_DETAILS},
+    {"member",
+     "export",
+     NULL,
+     "prints all that is stored about a member",
+     ROLE_OPERATOR,
+     cmd_member_export,
+     {OPT_REASON},
+     {MEMBER},
+     EXPORT_DETAILS},
+    {"member",
+     "erase",
+     NULL,
+     "erases a member's personal data",
+     ROLE_OPERATOR,
+     cmd_member_erase,
+     {OPT_REASON},
+     {MEMBER, OPT_YES, OPT_KEY},
+     ERASE_DETAILS},
+    STANDING("member", "suspend", "suspends a member", MEMBER, OPT_NONE),
+    STANDING("member", "resume", "lets a member take part again", MEMBER, OPT_NONE),
+    STANDING("member", "revoke", "revokes a member for ever", MEMBER, OPT_NONE),
+    {"grant",
+     "set",
+     NULL,
+     "records what a member lets a merchant see",
+     ROLE_ANY,
+     cmd_grant_set,
+     {OPT_PURPOSE, OPT_FIELDS, OPT_UNTIL, OPT_TEXT},
+     {MEMBER, OPT_SOURCE, OPT_RECIPIENT, OPT_AGREED, OPT_KEY},
+     GRANT_DETAILS},
+    {"grant",
+     "revoke",
+     NULL,
+     "ends a member's grants",
+     ROLE_ANY,
+     cmd_grant_revoke,
+     {OPT_NONE},
+     {MEMBER, OPT_RECIPIENT, OPT_ALL, OPT_PURPOSE},
+     "It acts on the next query. Revoking what is not there is done too."},
+    {"grant",
+     "list",
+     NULL,
+     "lists a member's grants, ended ones too",
+     ROLE_ANY,
+     cmd_grant_list,
+     {OPT_NONE},
+     {MEMBER},
+     "A merchant gets the grants that it holds, an operator all."},
     {"purchase",
      "earn",
      NULL,
@@ -183,6 +315,33 @@ const struct command COMMANDS[] = {
      {OPT_STORE, OPT_AMOUNT, OPT_CURRENCY},
      {MEMBER, OPT_PAID_IN_POINTS, OPT_LINE, OCCASION, OPT_KEY},
      LINE_DETAILS},
+    {"purchase",
+     "query",
+     NULL,
+     "shows a member's purchases at other merchants",
+     ROLE_TERMINAL,
+     cmd_purchase_query,
+     {OPT_PURPOSE},
+     {MEMBER, FILTER, OPT_LIMIT},
+     QUERY_DETAILS},
+    {"customer",
+     "list",
+     NULL,
+     "lists members never met, by what they bought",
+     ROLE_TERMINAL,
+     cmd_customer_list,
+     {OPT_PURPOSE},
+     {FILTER, OPT_LIMIT},
+     CUSTOMER_DETAILS},
+    {"customer",
+     "count",
+     NULL,
+     "counts members never met",
+     ROLE_TERMINAL,
+     cmd_customer_count,
+     {OPT_PURPOSE},
+     {FILTER, OPT_K},
+     COUNT_DETAILS},
     {"points",
      "redeem",
      NULL,
@@ -202,6 +361,24 @@ const struct command COMMANDS[] = {
      {MEMBER, OPT_ORIGINAL, OPT_ORIGINAL_KIND, OPT_WHOLE, OPT_AMOUNT, OPT_CURRENCY, OCCASION,
       OPT_KEY},
      NULL},
+    {"entry",
+     "list",
+     NULL,
+     "lists entries of the journal",
+     ROLE_ANY,
+     cmd_entry_list,
+     {OPT_NONE},
+     {MEMBER, OPT_SINCE, OPT_TO, OPT_LIMIT, OPT_REASON},
+     ENTRY_DETAILS},
+    {"ref",
+     "translate",
+     "FILE",
+     "brings refs under the newest key",
+     ROLE_TERMINAL,
+     cmd_ref_translate,
+     {OPT_NONE},
+     {OPT_NONE},
+     REF_DETAILS},
     {"owed",
      "list",
      NULL,

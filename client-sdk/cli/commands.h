@@ -1,4 +1,4 @@
-/* The commands' functions, one for each row of the table in commands.c. Each returns an exit
+/* The commands' functions, named by the rows of the table in commands.c. Each returns an exit
  * status. */
 #pragma once
 
@@ -31,3 +31,15 @@ int cmd_bootstrap(struct cli *cli);
 int cmd_replay(struct cli *cli);
 int cmd_replay_setup(struct cli *cli);
 int cmd_replay_simulate(struct cli *cli);
+int cmd_grant_set(struct cli *cli);
+int cmd_grant_revoke(struct cli *cli);
+int cmd_grant_list(struct cli *cli);
+int cmd_purchase_query(struct cli *cli);
+int cmd_customer_list(struct cli *cli);
+int cmd_customer_count(struct cli *cli);
+int cmd_ref_translate(struct cli *cli);
+int cmd_entry_list(struct cli *cli);
+int cmd_member_disclosures(struct cli *cli);
+int cmd_member_export(struct cli *cli);
+int cmd_member_erase(struct cli *cli);
+int cmd_standing(struct cli *cli); /* of 15 rows */

@@ -55,7 +55,7 @@ static const struct option_spec OPTIONS[OPT_COUNT] = {
     [OPT_CARD] = {"card", "NUMBER", "the member's card", 0, NULL},
     [OPT_PHONE] = {"phone", "NUMBER", "the member's phone", 0, NULL},
     [OPT_EMAIL] = {"email", "ADDRESS", "the member's e-mail", 0, NULL},
-    [OPT_REF] = {"ref", "HEX", "the member's ref at this merchant", 0, NULL},
+    [OPT_REF] = {"ref", "HEX", "the member's ref, as this merchant or operator knows it", 0, NULL},
     [OPT_KEY] = {"key", "UUID", "the request's; default: a new one, shown on stderr", 0, NULL},
     [OPT_TILL] = {"till", "NAME", "the till", 0, NULL},
     [OPT_RECEIPT] = {"receipt", "NUMBER", "the receipt; none: no guard against a second posting", 0,
@@ -86,6 +86,31 @@ static const struct option_spec OPTIONS[OPT_COUNT] = {
     [OPT_ZONE] = {"zone", "NAME", "time zone of event_time; default Europe/London", 0, NULL},
     [OPT_SEED] = {"seed", "N", "the same seed gives the same file; default 1", 0, NULL},
     [OPT_ROWS] = {"rows", "N", "about how many; default 78775", 0, NULL},
+    [OPT_PURPOSE] = {"purpose", "PURPOSE", "service (to himself), offer or analysis", 0, NULL},
+    [OPT_FIELDS] = {"fields", "LIST", "of date, amount, basket, with commas between them", 0, NULL},
+    [OPT_UNTIL] = {"until", "YYYY-MM-DD", "the last day, at most 24 months ahead", 0, NULL},
+    [OPT_TEXT] = {"text", "VERSION", "of the text that the member agreed to", 0, NULL},
+    [OPT_SOURCE] = {"source", "MERCHANT", "whose purchases are seen; default: all merchants'", 0,
+                    NULL},
+    [OPT_RECIPIENT] = {"recipient", "MERCHANT", "who may see; a terminal's default: its own", 0,
+                       NULL},
+    [OPT_AGREED] = {"channel", "CHANNEL",
+                    "operators: how he agreed, pos, web, mobile, call-centre, kiosk", 0, NULL},
+    [OPT_ALL] = {"all", NULL, "his grants towards every merchant", FLAG, NULL},
+    [OPT_LIMIT] = {"limit", "N", "at most so many; 0: all; default 50", 0, NULL},
+    [OPT_MERCHANTS] = {"merchants", "LIST", "bought at one of these codes", 0, NULL},
+    [OPT_CATEGORIES] = {"categories", "LIST", "with a line of one of these", 0, NULL},
+    [OPT_CHANNELS] = {"channels", "LIST", "of pos, web, mobile, call-centre, kiosk", 0, NULL},
+    [OPT_FIRST_DAY] = {"first-day", "YYYY-MM-DD", "business dates from this one", 0, NULL},
+    [OPT_LAST_DAY] = {"last-day", "YYYY-MM-DD", "up to this one", 0, NULL},
+    [OPT_AMOUNT_MIN] = {"amount-min", "AMOUNT", "in this merchant's currency, such as 21.90", 0,
+                        NULL},
+    [OPT_AMOUNT_MAX] = {"amount-max", "AMOUNT", "likewise", 0, NULL},
+    [OPT_K] = {"k", "N", "tells no group smaller than N; default: the network's", 0, NULL},
+    [OPT_REASON] = {"reason", "TEXT", "why, at most 200 bytes; it is kept", 0, NULL},
+    [OPT_SINCE] = {"from", "TIME", "decided at or after, 2024-02-29T18:03:00Z", 0, NULL},
+    [OPT_TO] = {"to", "TIME", "decided before, at most 31 days later", 0, NULL},
+    [OPT_YES] = {"yes", NULL, "yes, for ever: it cannot be undone", FLAG, NULL},
 };
 
 static const unsigned char CONNECTION[] = {
@@ -93,9 +118,17 @@ static const unsigned char CONNECTION[] = {
     OPT_MY_KEY,  OPT_AUTHORITY, OPT_MERCHANT, OPT_DEADLINE,    OPT_NONE};
 static const unsigned char EVERYWHERE[] = {OPT_JSON, OPT_HELP, OPT_NONE};
 
-const char *cli_option_name(enum option option)
+static bool is_listed(const unsigned char *list, unsigned char option)
 {
-    return OPTIONS[option].name;
+    for (; *list != OPT_NONE; list++)
+        if (*list == option)
+            return true;
+    return false;
+}
+
+bool cli_takes(const struct cli *cli, enum option option)
+{
+    return is_listed(cli->command->required, option) || is_listed(cli->command->optional, option);
 }
 
 const char *cli_own(struct cli *cli, char *text)
@@ -274,14 +307,6 @@ static struct poptOption row_of(enum option option, bool required, struct cli *c
     return row;
 }
 
-static bool is_listed(const unsigned char *list, unsigned char option)
-{
-    for (; *list != OPT_NONE; list++)
-        if (*list == option)
-            return true;
-    return false;
-}
-
 static void parser_fill(struct parser *parser, struct cli *cli)
 {
     const struct command *command = cli->command;
@@ -293,8 +318,7 @@ static void parser_fill(struct parser *parser, struct cli *cli)
     for (const unsigned char *o = EVERYWHERE; *o != OPT_NONE; o++)
         parser->own[parser->own_count++] = row_of(*o, false, cli);
     for (const unsigned char *o = CONNECTION; command->role != ROLE_LOCAL && *o != OPT_NONE; o++)
-        if (!is_listed(command->required, *o) && !is_listed(command->optional, *o) &&
-            (*o != OPT_MERCHANT || command->role != ROLE_OPERATOR))
+        if (!cli_takes(cli, *o) && (*o != OPT_MERCHANT || command->role != ROLE_OPERATOR))
             parser->connection[parser->connection_count++] = row_of(*o, false, cli);
     parser->top[0] = (struct poptOption){
         .argInfo = POPT_ARG_INCLUDE_TABLE, .arg = parser->own, .descrip = "Options:"};

@@ -10,13 +10,14 @@
 
 #include <jansson.h>
 
-enum cell_kind { CELL_NONE, CELL_TEXT, CELL_NUMBER, CELL_REAL, CELL_FLAG };
+enum cell_kind { CELL_NONE, CELL_TEXT, CELL_NUMBER, CELL_REAL, CELL_FLAG, CELL_NESTED };
 
 struct cell {
     enum cell_kind kind;
     char *text; /* as people see it */
     int64_t number;
     double real;
+    struct table *rows;
 };
 
 struct table {
@@ -48,8 +49,10 @@ void table_destroy(struct table **table)
 {
     if (!*table)
         return;
-    for (size_t i = 0; i < (*table)->count; i++)
+    for (size_t i = 0; i < (*table)->count; i++) {
+        table_destroy(&(*table)->cells[i].rows);
         free((*table)->cells[i].text);
+    }
     free((*table)->cells);
     free(*table);
     *table = NULL;
@@ -96,6 +99,16 @@ void table_none(struct table *table)
     cell_add(table, CELL_NONE, "");
 }
 
+void table_means(struct table *table, const char *text)
+{
+    cell_add(table, CELL_NONE, text);
+}
+
+void table_nested(struct table *table, struct table *rows_take, const char *text)
+{
+    cell_add(table, CELL_NESTED, text)->rows = rows_take;
+}
+
 /* ---- for people ---- */
 
 static int width_of(const char *text)
@@ -127,6 +140,20 @@ static void column_title(const char *column, char *title_out, size_t size)
             *c = ' ';
 }
 
+static bool is_for_people(const struct table *table, size_t column)
+{
+    return table->columns[column][0] != '.';
+}
+
+/* The line ends with this one. */
+static bool is_last(const struct table *table, size_t column)
+{
+    for (size_t i = column + 1; i < table->column_count; i++)
+        if (is_for_people(table, i))
+            return false;
+    return true;
+}
+
 static bool is_number(const struct table *table, size_t column)
 {
     const struct cell *cell = table->count > column ? &table->cells[column] : NULL;
@@ -134,11 +161,23 @@ static bool is_number(const struct table *table, size_t column)
     return cell && (cell->kind == CELL_NUMBER || cell->kind == CELL_REAL);
 }
 
+static void print_row(const struct table *table, const struct cell *cells, const int *width)
+{
+    char title[64];
+
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (!is_for_people(table, i))
+            continue;
+        column_title(table->columns[i], title, sizeof title);
+        print_padded(cells ? cells[i].text : title, width[i], is_number(table, i),
+                     is_last(table, i));
+    }
+}
+
 static void print_rows(const struct table *table)
 {
     size_t columns = table->column_count;
     int *width = must(calloc(columns, sizeof *width));
-    char title[64];
 
     assert(table->count % columns == 0);
     for (size_t i = 0; i < columns; i++)
@@ -146,13 +185,9 @@ static void print_rows(const struct table *table)
     for (size_t i = 0; i < table->count; i++)
         if (width_of(table->cells[i].text) > width[i % columns])
             width[i % columns] = width_of(table->cells[i].text);
-    for (size_t i = 0; i < columns; i++) {
-        column_title(table->columns[i], title, sizeof title);
-        print_padded(title, width[i], is_number(table, i), i + 1 == columns);
-    }
-    for (size_t i = 0; i < table->count; i++)
-        print_padded(table->cells[i].text, width[i % columns], is_number(table, i % columns),
-                     (i + 1) % columns == 0);
+    print_row(table, NULL, width);
+    for (size_t i = 0; i < table->count; i += columns)
+        print_row(table, &table->cells[i], width);
     free(width);
 }
 
@@ -163,9 +198,11 @@ static void print_object(const struct table *table)
 
     assert(table->count == table->column_count);
     for (size_t i = 0; i < table->count; i++)
-        if (width_of(table->columns[i]) > width)
+        if (is_for_people(table, i) && width_of(table->columns[i]) > width)
             width = width_of(table->columns[i]);
     for (size_t i = 0; i < table->count; i++) {
+        if (!is_for_people(table, i))
+            continue;
         column_title(table->columns[i], title, sizeof title);
         print_padded(title, width, false, false);
         print_padded(table->cells[i].text, 0, false, true);
@@ -174,6 +211,8 @@ static void print_object(const struct table *table)
 
 /* ---- for programs ---- */
 
+static json_t *rows_json(const struct table *table);
+
 static json_t *cell_json(const struct cell *cell)
 {
     switch (cell->kind) {
@@ -181,6 +220,7 @@ static json_t *cell_json(const struct cell *cell)
     case CELL_REAL: return json_real(cell->real);
     case CELL_FLAG: return json_boolean(cell->number);
     case CELL_TEXT: return json_string(cell->text);
+    case CELL_NESTED: return rows_json(cell->rows);
     default: return json_null();
     }
 }
@@ -189,24 +229,28 @@ static json_t *row_json(const struct table *table, size_t first)
 {
     json_t *object = must(json_object());
 
-    for (size_t i = 0; i < table->column_count; i++)
-        if (json_object_set_new(object, table->columns[i], cell_json(&table->cells[first + i])) < 0)
+    for (size_t i = 0; i < table->column_count; i++) {
+        const char *name = table->columns[i] + !is_for_people(table, i);
+
+        if (json_object_set_new(object, name, cell_json(&table->cells[first + i])) < 0)
             must(NULL);
+    }
     return object;
 }
 
-static json_t *section_json(const struct section *section)
+static json_t *rows_json(const struct table *table)
 {
-    const struct table *table = section->table;
-    json_t *array;
+    json_t *array = must(json_array());
 
-    if (section->single)
-        return row_json(table, 0);
-    array = must(json_array());
     for (size_t i = 0; i < table->count; i += table->column_count)
         if (json_array_append_new(array, row_json(table, i)) < 0)
             must(NULL);
     return array;
+}
+
+static json_t *section_json(const struct section *section)
+{
+    return section->single ? row_json(section->table, 0) : rows_json(section->table);
 }
 
 static void print_json(const struct section *sections, size_t count)

@@ -8,7 +8,8 @@
 
 struct table;
 
-/* columns: snake_case names, ended by NULL, kept by the caller. Out of memory ends the program. */
+/* columns: snake_case names, ended by NULL, kept by the caller; one that begins with a dot is for
+ * programs alone (without the dot). Out of memory ends the program. */
 struct table *table_create(const char *const *columns);
 void table_destroy(struct table **table);
 /* Cells in reading order; the text is copied. A number is right-aligned, and a number in JSON too.
@@ -19,6 +20,10 @@ void table_real(struct table *table, double number);
 void table_flag(struct table *table, bool flag);
 /* Nothing: an empty cell, null in JSON. */
 void table_none(struct table *table);
+/* null in JSON, for people what it means. */
+void table_means(struct table *table, const char *text);
+/* An array in JSON, of the rows of a table that is taken over; for people the text. */
+void table_nested(struct table *table, struct table *rows_take, const char *text);
 
 struct section {
     const char *name; /* JSON's, and a heading when there are several */

@@ -168,6 +168,136 @@ bool value_ratio(const char *text, uint32_t *numerator_out, uint32_t *denominato
     return true;
 }
 
+/* ---- words of enumerations ---- */
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+static const char *const CHANNELS[] = {[LOYAL_POS] = "pos",
+                                       [LOYAL_WEB] = "web",
+                                       [LOYAL_MOBILE] = "mobile",
+                                       [LOYAL_CALL_CENTRE] = "call-centre",
+                                       [LOYAL_KIOSK] = "kiosk"};
+static const char *const PURPOSES[] = {
+    [LOYAL_SERVICE] = "service", [LOYAL_OFFER] = "offer", [LOYAL_ANALYSIS] = "analysis"};
+static const char *const STANDINGS[] = {
+    [LOYAL_ACTIVE] = "active", [LOYAL_SUSPENDED] = "suspended", [LOYAL_REVOKED] = "revoked"};
+static const char *const GRANT_STATES[] = {[LOYAL_GRANT_ACTIVE] = "active",
+                                           [LOYAL_GRANT_OVER] = "over",
+                                           [LOYAL_GRANT_REVOKED] = "revoked",
+                                           [LOYAL_GRANT_REPLACED] = "replaced",
+                                           [LOYAL_GRANT_ERASED] = "erased"};
+static const char *const ENTRY_KINDS[] = {[LOYAL_ENTRY_ENROL] = "enrol",
+                                          [LOYAL_ENTRY_EARN] = "earn",
+                                          [LOYAL_ENTRY_REDEEM] = "redeem",
+                                          [LOYAL_ENTRY_REVERSE_EARN] = "reverse-earn",
+                                          [LOYAL_ENTRY_REVERSE_REDEEM] = "reverse-redeem",
+                                          [LOYAL_ENTRY_EXPIRY] = "expiry",
+                                          [LOYAL_ENTRY_FORFEIT] = "forfeit"};
+static const char *const FIELD_GROUPS[] = {"date", "amount", "basket"}; /* bit 0, 1, 2 */
+
+/* Words begin at index 1. 0: there is no such word. */
+static unsigned word_index(const char *const *words, size_t count, const char *text)
+{
+    for (size_t i = 1; i < count; i++)
+        if (strcmp(words[i], text) == 0)
+            return (unsigned)i;
+    return 0;
+}
+
+static const char *word_of(const char *const *words, size_t count, unsigned index)
+{
+    if (index == 0)
+        return "";
+    return index < count ? words[index] : "?";
+}
+
+bool value_channel(const char *text, enum loyal_channel *channel_out)
+{
+    *channel_out = (enum loyal_channel)word_index(CHANNELS, COUNT_OF(CHANNELS), text);
+    return *channel_out != 0;
+}
+
+bool value_purpose(const char *text, enum loyal_purpose *purpose_out)
+{
+    *purpose_out = (enum loyal_purpose)word_index(PURPOSES, COUNT_OF(PURPOSES), text);
+    return *purpose_out != 0;
+}
+
+const char *value_channel_text(enum loyal_channel channel)
+{
+    return word_of(CHANNELS, COUNT_OF(CHANNELS), channel);
+}
+
+const char *value_purpose_text(enum loyal_purpose purpose)
+{
+    return word_of(PURPOSES, COUNT_OF(PURPOSES), purpose);
+}
+
+const char *value_standing_text(enum loyal_standing standing)
+{
+    return word_of(STANDINGS, COUNT_OF(STANDINGS), standing);
+}
+
+const char *value_grant_state_text(enum loyal_grant_state state)
+{
+    return word_of(GRANT_STATES, COUNT_OF(GRANT_STATES), state);
+}
+
+const char *value_entry_kind_text(enum loyal_entry_kind kind)
+{
+    return word_of(ENTRY_KINDS, COUNT_OF(ENTRY_KINDS), kind);
+}
+
+bool value_split(char *text, const char **parts_out, size_t max, size_t *count_out)
+{
+    *count_out = 0;
+    for (char *comma; text; text = comma) {
+        comma = strchr(text, ',');
+        if (comma)
+            *comma++ = '\0';
+        if (text[0] == '\0' || *count_out == max)
+            return false;
+        parts_out[(*count_out)++] = text;
+    }
+    return true;
+}
+
+bool value_fields(const char *text, unsigned *fields_out)
+{
+    char copy[64];
+    const char *parts[COUNT_OF(FIELD_GROUPS)];
+    size_t count;
+
+    *fields_out = 0;
+    if ((size_t)snprintf(copy, sizeof copy, "%s", text) >= sizeof copy ||
+        !value_split(copy, parts, COUNT_OF(parts), &count))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        unsigned bit = 0;
+
+        for (size_t group = 0; group < COUNT_OF(FIELD_GROUPS); group++)
+            if (strcmp(FIELD_GROUPS[group], parts[i]) == 0)
+                bit = 1u << group;
+        if (bit == 0 || (*fields_out & bit))
+            return false;
+        *fields_out |= bit;
+    }
+    return true;
+}
+
+void value_fields_text(unsigned fields, char *text_out)
+{
+    size_t used = 0;
+
+    text_out[0] = '\0';
+    for (size_t group = 0; group < COUNT_OF(FIELD_GROUPS); group++)
+        if (fields & 1u << group)
+            used +=
+                (size_t)sprintf(text_out + used, "%s%s", used > 0 ? "," : "", FIELD_GROUPS[group]);
+}
+
+/* ---- to text ---- */
+
 void value_hex_text(const uint8_t *bytes, size_t size, char *text_out)
 {
     for (size_t i = 0; i < size; i++)

@@ -1,4 +1,5 @@
-/* The decoding of each verb's body, in one table.
+/* The decoding of each verb's body, in one table; the fillers of those about grants, purchases
+ * elsewhere and records lie in answer_network.c.
  *
  * Called by exchange.c and client.c. It must never unpack what the validator has not passed, nor
  * trust a length that it has not compared. */
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "answer_parts.h"
 #include "outcome.h"
 #include "validate.h"
 
@@ -72,8 +74,7 @@ const Loyal__V1__Response *sdk_answer_unpack(struct answer_box *box, const uint8
 
 /* ---- pieces ---- */
 
-/* Copies n bytes; an empty field leaves zeroes. */
-static bool bytes_fill(uint8_t *out, size_t n, const ProtobufCBinaryData *from)
+bool sdk_answer_bytes(uint8_t *out, size_t n, const ProtobufCBinaryData *from)
 {
     if (from->len == 0)
         return true;
@@ -85,12 +86,12 @@ static bool bytes_fill(uint8_t *out, size_t n, const ProtobufCBinaryData *from)
 
 static bool ref_fill(struct loyal_answer *out, const ProtobufCBinaryData *from)
 {
-    return bytes_fill(out->ref, sizeof out->ref, from);
+    return sdk_answer_bytes(out->ref, sizeof out->ref, from);
 }
 
 static bool entry_key_fill(struct loyal_answer *out, const ProtobufCBinaryData *from)
 {
-    return bytes_fill(out->entry_key, sizeof out->entry_key, from);
+    return sdk_answer_bytes(out->entry_key, sizeof out->entry_key, from);
 }
 
 static void balance_fill(struct loyal_answer *out, const Loyal__V1__Balance *from)
@@ -103,8 +104,6 @@ static void balance_fill(struct loyal_answer *out, const Loyal__V1__Balance *fro
 }
 
 /* ---- members and points ---- */
-
-typedef bool filler(struct answer_box *box, const Loyal__V1__Response *response);
 
 static bool fill_nothing(struct answer_box *box, const Loyal__V1__Response *response)
 {
@@ -178,7 +177,10 @@ static bool fill_list_merchants(struct answer_box *box, const Loyal__V1__Respons
         return false;
     for (size_t i = 0; i < from->n_merchants; i++) {
         const Loyal__V1__Merchant *item = from->merchants[i];
-        out[i] = (struct loyal_merchant){item->code, item->name, item->currency};
+        out[i] = (struct loyal_merchant){.code = item->code,
+                                         .name = item->name,
+                                         .currency = item->currency,
+                                         .standing = (enum loyal_standing)item->standing};
     }
     box->answer.merchants = out;
     box->answer.list_count = from->n_merchants;
@@ -200,7 +202,10 @@ static bool fill_list_stores(struct answer_box *box, const Loyal__V1__Response *
         return false;
     for (size_t i = 0; i < from->n_stores; i++) {
         const Loyal__V1__Store *item = from->stores[i];
-        out[i] = (struct loyal_store){item->merchant, item->code, item->name};
+        out[i] = (struct loyal_store){.merchant = item->merchant,
+                                      .code = item->code,
+                                      .name = item->name,
+                                      .standing = (enum loyal_standing)item->standing};
     }
     box->answer.stores = out;
     box->answer.list_count = from->n_stores;
@@ -220,8 +225,9 @@ static bool fill_list_terminals(struct answer_box *box, const Loyal__V1__Respons
         out[i].code = item->code;
         out[i].store = item->store;
         out[i].channel = (enum loyal_channel)item->channel;
-        if (!bytes_fill(out[i].certificate_sha256, sizeof out[i].certificate_sha256,
-                        &item->certificate_sha256))
+        out[i].standing = (enum loyal_standing)item->standing;
+        if (!sdk_answer_bytes(out[i].certificate_sha256, sizeof out[i].certificate_sha256,
+                              &item->certificate_sha256))
             return false;
     }
     box->answer.terminals = out;
@@ -314,6 +320,7 @@ static bool fill_check_conservation(struct answer_box *box, const Loyal__V1__Res
                                       .available = item->available,
                                       .redeemed = item->redeemed,
                                       .expired = item->expired,
+                                      .forfeited = item->forfeited,
                                       .clawed_back = item->clawed_back,
                                       .debt = item->debt};
     }
@@ -357,6 +364,18 @@ static const struct body bodies[] = {
     ROW(GET_STATUS, fill_get_status),
     ROW(LIST_OWED_POINTS, fill_list_owed_points),
     ROW(CHECK_CONSERVATION, fill_check_conservation),
+    ROW(SET_GRANT, sdk_fill_set_grant),
+    ROW(REVOKE_GRANT, fill_nothing),
+    ROW(LIST_GRANTS, sdk_fill_list_grants),
+    ROW(TRANSLATE_REFS, sdk_fill_translate_refs),
+    ROW(QUERY_PURCHASES, sdk_fill_query_purchases),
+    ROW(LIST_MEMBERS_NEVER_MET, sdk_fill_list_members_never_met),
+    ROW(COUNT_MEMBERS, sdk_fill_count_members),
+    ROW(LIST_ENTRIES, sdk_fill_list_entries),
+    ROW(LIST_DISCLOSURES, sdk_fill_list_disclosures),
+    ROW(SET_STANDING, fill_nothing),
+    ROW(ERASE_MEMBER, sdk_fill_erase_member),
+    ROW(EXPORT_MEMBER, sdk_fill_export_member),
 };
 
 bool sdk_answer_fill(struct answer_box *box, enum loyal_verb verb,

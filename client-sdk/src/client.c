@@ -121,7 +121,7 @@ static bool refuse(struct pending *pending, enum loyal_code code, const char *fi
         sdk_failure_set(pending->failure, LOYAL_RETRY, code, "no memory for the request");
     else
         sdk_failure_set(pending->failure, LOYAL_REFUSED, code, "%s",
-                        field[0] != '\0' ? "there is no such verb"
+                        field[0] != '\0' ? "there is no such verb, or more than the array holds"
                                          : "the request does not fit into a frame");
     (void)snprintf(pending->failure->field, sizeof pending->failure->field, "%s", field);
     return true;

@@ -1,4 +1,5 @@
-/* The encoding of each verb, in one table.
+/* The encoding of each verb, in one table; the builders of those about grants, purchases elsewhere
+ * and records lie in request_network.c.
  *
  * Called by client.c and exchange.c. It must never judge what a request says: ranges, forms and
  * identifiers are the server's business, and one place that knows them is enough. */
@@ -6,62 +7,9 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "frame.h"
-#include "loyal/v1/envelope.pb-c.h"
-
-/* Everything that one request's messages consist of, but for lists. */
-struct parts {
-    const struct loyal_request *from;
-    struct arena *scratch;
-    Loyal__V1__Request request;
-    union {
-        Loyal__V1__PingRequest ping;
-        Loyal__V1__EnrolMemberRequest enrol_member;
-        Loyal__V1__FindMemberRequest find_member;
-        Loyal__V1__GetBalanceRequest get_balance;
-        Loyal__V1__EarnRequest earn;
-        Loyal__V1__RedeemRequest redeem;
-        Loyal__V1__ReverseRequest reverse;
-        Loyal__V1__AddMerchantRequest add_merchant;
-        Loyal__V1__ListMerchantsRequest list_merchants;
-        Loyal__V1__AddStoresRequest add_stores;
-        Loyal__V1__ListStoresRequest list_stores;
-        Loyal__V1__AddTerminalRequest add_terminal;
-        Loyal__V1__ListTerminalsRequest list_terminals;
-        Loyal__V1__SetEarnRateRequest set_earn_rate;
-        Loyal__V1__ListEarnRatesRequest list_earn_rates;
-        Loyal__V1__GetStatusRequest get_status;
-        Loyal__V1__ListOwedPointsRequest list_owed_points;
-        Loyal__V1__CheckConservationRequest check_conservation;
-    } body;
-    Loyal__V1__Member member;
-    Loyal__V1__Identifier identifier;
-    Loyal__V1__Occasion occasion;
-    Loyal__V1__Purchase purchase;
-    Loyal__V1__WholeExtent whole;
-    Loyal__V1__Merchant merchant;
-    Loyal__V1__Terminal terminal;
-    Loyal__V1__EarnRate rate;
-};
-
-/* Initialises the body and hangs it into the request; the value is the body's address. */
-#define BODY(parts, verb_lower, VERB_UPPER)                              \
-    ((parts)->request.body_case = LOYAL__V1__REQUEST__BODY_##VERB_UPPER, \
-     loyal__v1__##verb_lower##_request__init(&(parts)->body.verb_lower), \
-     (parts)->request.verb_lower = &(parts)->body.verb_lower)
-
-/* protobuf-c has no const strings; packing does not write. */
-static char *text_of(const char *text)
-{
-    return text != NULL ? (char *)text : (char *)"";
-}
-
-static ProtobufCBinaryData bytes_of(const uint8_t *bytes, size_t n)
-{
-    return (ProtobufCBinaryData){.len = n, .data = (uint8_t *)bytes};
-}
+#include "request_parts.h"
 
 static void identifier_fill(Loyal__V1__Identifier *out, const struct loyal_identifier *from)
 {
@@ -70,7 +18,7 @@ static void identifier_fill(Loyal__V1__Identifier *out, const struct loyal_ident
     out->value = text_of(from->value);
 }
 
-static Loyal__V1__Member *member_of(struct parts *parts)
+Loyal__V1__Member *sdk_request_member(struct parts *parts)
 {
     const struct loyal_member *from = &parts->from->member;
     loyal__v1__member__init(&parts->member);
@@ -135,7 +83,7 @@ static bool build_find_member(struct parts *parts)
 static bool build_get_balance(struct parts *parts)
 {
     Loyal__V1__GetBalanceRequest *out = BODY(parts, get_balance, GET_BALANCE);
-    out->member = member_of(parts);
+    out->member = sdk_request_member(parts);
     return true;
 }
 
@@ -165,7 +113,7 @@ static bool build_earn(struct parts *parts)
     const struct loyal_request *from = parts->from;
     Loyal__V1__EarnRequest *out = BODY(parts, earn, EARN);
     out->key = bytes_of(from->key, sizeof from->key);
-    out->member = member_of(parts);
+    out->member = sdk_request_member(parts);
     loyal__v1__purchase__init(&parts->purchase);
     parts->purchase.occasion = occasion_of(parts);
     parts->purchase.amount_minor = from->amount_minor;
@@ -179,7 +127,7 @@ static bool build_redeem(struct parts *parts)
 {
     Loyal__V1__RedeemRequest *out = BODY(parts, redeem, REDEEM);
     out->key = bytes_of(parts->from->key, sizeof parts->from->key);
-    out->member = member_of(parts);
+    out->member = sdk_request_member(parts);
     out->points = parts->from->points;
     out->occasion = occasion_of(parts);
     return true;
@@ -190,7 +138,7 @@ static bool build_reverse(struct parts *parts)
     const struct loyal_request *from = parts->from;
     Loyal__V1__ReverseRequest *out = BODY(parts, reverse, REVERSE);
     out->key = bytes_of(from->key, sizeof from->key);
-    out->member = member_of(parts);
+    out->member = sdk_request_member(parts);
     if (from->has_original)
         out->original_key = bytes_of(from->original_key, sizeof from->original_key);
     out->original_kind = (Loyal__V1__OriginalKind)from->original_kind;
@@ -317,8 +265,6 @@ static bool build_check_conservation(struct parts *parts)
     return true;
 }
 
-typedef bool builder(struct parts *parts);
-
 static builder *const builders[] = {
     [LOYAL_PING] = build_ping,
     [LOYAL_ENROL_MEMBER] = build_enrol_member,
@@ -338,6 +284,18 @@ static builder *const builders[] = {
     [LOYAL_GET_STATUS] = build_get_status,
     [LOYAL_LIST_OWED_POINTS] = build_list_owed_points,
     [LOYAL_CHECK_CONSERVATION] = build_check_conservation,
+    [LOYAL_SET_GRANT] = sdk_build_set_grant,
+    [LOYAL_REVOKE_GRANT] = sdk_build_revoke_grant,
+    [LOYAL_LIST_GRANTS] = sdk_build_list_grants,
+    [LOYAL_TRANSLATE_REFS] = sdk_build_translate_refs,
+    [LOYAL_QUERY_PURCHASES] = sdk_build_query_purchases,
+    [LOYAL_LIST_MEMBERS_NEVER_MET] = sdk_build_list_members_never_met,
+    [LOYAL_COUNT_MEMBERS] = sdk_build_count_members,
+    [LOYAL_LIST_ENTRIES] = sdk_build_list_entries,
+    [LOYAL_LIST_DISCLOSURES] = sdk_build_list_disclosures,
+    [LOYAL_SET_STANDING] = sdk_build_set_standing,
+    [LOYAL_ERASE_MEMBER] = sdk_build_erase_member,
+    [LOYAL_EXPORT_MEMBER] = sdk_build_export_member,
 };
 
 static enum loyal_code pack(const Loyal__V1__Request *request, struct message *out)
@@ -358,22 +316,33 @@ static enum loyal_code pack(const Loyal__V1__Request *request, struct message *o
     return LOYAL_CODE_OK;
 }
 
+/* The member of the request that the library cannot read, or "". */
+static const char *unreadable(const struct loyal_request *request)
+{
+    size_t verb = (size_t)request->verb;
+    if (verb >= sizeof builders / sizeof builders[0] || builders[verb] == NULL)
+        return "verb";
+    if (request->cursor.size > sizeof request->cursor.bytes)
+        return "cursor.size";
+    if (request->filter.channel_count >
+        sizeof request->filter.channels / sizeof request->filter.channels[0])
+        return "filter.channel_count";
+    return "";
+}
+
 enum loyal_code sdk_request_encode(const struct loyal_request *request, struct arena *scratch,
                                    struct message *out, const char **field_out)
 {
-    *field_out = "";
+    *field_out = unreadable(request);
     out->size = 0;
-    size_t verb = (size_t)request->verb;
-    if (verb >= sizeof builders / sizeof builders[0] || builders[verb] == NULL) {
-        *field_out = "verb";
+    if (**field_out != '\0')
         return LOYAL_CODE_INVALID_FIELD;
-    }
     sdk_arena_reset(scratch);
     struct parts parts;
     parts.from = request;
     parts.scratch = scratch;
     loyal__v1__request__init(&parts.request);
-    if (!builders[verb](&parts))
+    if (!builders[request->verb](&parts))
         return LOYAL_CODE_MEMORY;
     return pack(&parts.request, out);
 }
@@ -418,6 +387,13 @@ size_t sdk_request_head(uint8_t *out, size_t message_size, uint64_t id, uint32_t
 
 bool sdk_request_has_key(enum loyal_verb verb)
 {
-    return verb == LOYAL_ENROL_MEMBER || verb == LOYAL_EARN || verb == LOYAL_REDEEM ||
-           verb == LOYAL_REVERSE;
+    switch (verb) {
+    case LOYAL_ENROL_MEMBER:
+    case LOYAL_EARN:
+    case LOYAL_REDEEM:
+    case LOYAL_REVERSE:
+    case LOYAL_SET_GRANT:
+    case LOYAL_ERASE_MEMBER: return true;
+    default: return false;
+    }
 }

@@ -30,9 +30,9 @@ struct hello {
     const char *software;
 };
 
-/* LOYAL_CODE_OK; LOYAL_CODE_INVALID_FIELD when the verb is none or the request does not fit into a
- * frame (*field_out: the member of struct loyal_request, or ""); LOYAL_CODE_MEMORY. scratch is
- * reset. */
+/* LOYAL_CODE_OK; LOYAL_CODE_INVALID_FIELD when the verb is none, a count is above its array's
+ * (*field_out: that member of struct loyal_request) or the request does not fit into a frame
+ * (*field_out: ""); LOYAL_CODE_MEMORY. scratch is reset. */
 enum loyal_code sdk_request_encode(const struct loyal_request *request, struct arena *scratch,
                                    struct message *out, const char **field_out);
 enum loyal_code sdk_request_encode_hello(const struct hello *hello, struct message *out);
@@ -41,7 +41,7 @@ enum loyal_code sdk_request_encode_hello(const struct hello *hello, struct messa
  * message_size bytes. Returns the bytes written, at most REQUEST_HEAD_BYTES_MAX. */
 size_t sdk_request_head(uint8_t *out, size_t message_size, uint64_t id, uint32_t deadline_ms);
 
-/* ENROL_MEMBER, EARN, REDEEM, REVERSE. */
+/* ENROL_MEMBER, EARN, REDEEM, REVERSE, SET_GRANT, ERASE_MEMBER. */
 bool sdk_request_has_key(enum loyal_verb verb);
 
 #endif

@@ -30,9 +30,9 @@ limit 1
 
 \echo '1. Member' :member_id '- balance' :available 'points, debt' :debt 'after' :seq 'entries at' :merchants 'merchants; the last ones:'
 select to_char(e.occurred_at, 'YYYY-MM-DD HH24:MI') as "when", coalesce(m.code, '(network)') as merchant,
-       (array['enrolled', 'purchase', 'redeemed', 'refund', 'redemption reversed', 'expired'])[e.kind] as what,
+       (array['enrolled', 'purchase', 'redeemed', 'refund', 'redemption reversed', 'expired', 'forfeited'])[e.kind] as what,
        case when e.kind in (2, 4) then to_char(e.amount_minor / 100.0, 'FM999990.00') end as pounds,
-       case when e.kind in (3, 4, 6) then -e.points when e.kind <> 1 then e.points end as points,
+       case when e.kind in (3, 4, 6, 7) then -e.points when e.kind <> 1 then e.points end as points,
        e.balance
 from loyal.entry e left join loyal.merchant m using (merchant_id)
 where (e.bucket, e.member_id) = (:bucket, :member_id) and e.seq > :seq - 9
@@ -68,16 +68,16 @@ select issuer as "owes", redeemer as "to", to_char(points, 'FM999,999,999') as p
 from shown
 order by place, shown.points desc;
 
-\echo '4. Conservation: issued = available + redeemed + expired + clawed back - debt, and three sources agree:'
+\echo '4. Conservation: issued = available + redeemed + expired + forfeited + clawed back - debt, and three sources agree:'
 with sums as (
     select sum(issued) as issued, sum(available) as available, sum(redeemed) as redeemed,
-           sum(expired) as expired, sum(clawed_back) as clawed_back, sum(debt) as debt
+           sum(expired) as expired, sum(forfeited) as forfeited, sum(clawed_back) as clawed_back, sum(debt) as debt
     from loyal.issuer_sums(0, 255, :'as_of')
 )
 select to_char(issued, 'FM999,999,999') as issued, to_char(available, 'FM999,999,999') as available,
-       to_char(redeemed, 'FM999,999,999') as redeemed, to_char(expired, 'FM999,999,999') as expired,
+       to_char(redeemed, 'FM999,999,999') as redeemed, to_char(expired, 'FM999,999,999') as expired, to_char(forfeited, 'FM999,999,990') as forfeited,
        to_char(clawed_back, 'FM999,999,999') as "clawed back", to_char(debt, 'FM999,999,999') as debt,
-       case when issued = available + redeemed + expired + clawed_back - debt then 'yes' else 'NO' end as "adds up"
+       case when issued = available + redeemed + expired + forfeited + clawed_back - debt then 'yes' else 'NO' end as "adds up"
 from sums;
 select (select sum(case when leg_kind in (1, 6) then points when leg_kind in (2, 3, 4, 5) then -points else 0 end)
         from loyal.entry_leg) as "available: journal",

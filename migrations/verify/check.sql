@@ -24,6 +24,7 @@ select pg_temp.want_function('loyal.leg_uuid(bigint,bigint)',
     'uuid volatility i');
 select pg_temp.want_function('loyal.issuer_sums(integer,integer,timestamptz)',
     'TABLE(issuer integer, issued bigint, available bigint, redeemed bigint, expired bigint,'
+    || case when pg_temp.has('erasure') then ' forfeited bigint,' else '' end
     || ' clawed_back bigint, debt bigint) volatility s {enable_nestloop=off,work_mem=64MB}');
 select pg_temp.want_function('loyal.findings(integer,integer,timestamptz,integer)',
     'TABLE(bucket smallint, member_id bigint, row_name text, what text, total bigint) volatility s {enable_nestloop=off,work_mem=64MB}');

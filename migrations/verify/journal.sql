@@ -14,6 +14,7 @@ select pg_temp.want_table('loyal.entry',
     || E'PRIMARY KEY (bucket, member_id, id)\n'
     || E'brin (decided_at)\n'
     || E'btree (bucket, member_id, original) WHERE (original IS NOT NULL)\n'
+    || case when pg_temp.has('network') then E'btree (merchant_id, decided_at)\n' else '' end
     || 'partition by RANGE (id)');
 select pg_temp.want_table('loyal.basket_line',
     'bucket smallint not null, member_id bigint not null, entry_id uuid not null, number smallint '

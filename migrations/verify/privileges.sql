@@ -1,6 +1,12 @@
 -- Verify loyal:privileges
 begin;
 \ir shape.psql
+-- `rights` verifies what is in force once it has been deployed.
+select pg_temp.has('standing') as is_replaced \gset
+\if :is_replaced
+rollback;
+\quit
+\endif
 
 select pg_temp.want(relation || ' for ' || role, pg_temp.rights(role, 'loyal.' || relation), wanted)
 from (values

@@ -51,7 +51,6 @@ select pg_temp.want_table('loyal.rule',
     || 'PRIMARY KEY (rule_version)');
 
 select 1 / count(*) from loyal.reference_epoch where one;
-select 1 / count(*) from loyal.schema_version
-where version in ('reference', 'members', 'journal', 'maintenance', 'check', 'privileges');
+select 1 / count(*) from loyal.schema_version where version <> '';
 
 rollback;

@@ -25,6 +25,8 @@ struct keyring {
     uint8_t master[KEYRING_VERSIONS_MAX + 1][HASH_BYTES];
     uint8_t identifier_key[HASH_BYTES];
     uint8_t enrol_key[HASH_BYTES];
+    uint8_t place_key[HASH_BYTES];
+    uint8_t body_key[HASH_BYTES];
 };
 
 static bool derive(const uint8_t master[HASH_BYTES], const void *label, size_t label_size,
@@ -64,23 +66,26 @@ static bool parse_hex(const char *hex, uint8_t bytes_out[HASH_BYTES])
 static bool parse_line(struct keyring *keyring, char *line, const char **fault_out)
 {
     line[strcspn(line, "#\r\n")] = '\0';
-    char version_text[8], hex[LINE_BYTES_MAX], rest[2];
-    int fields = sscanf(line, "%7s %255s %1s", version_text, hex, rest);
+    char version_text[8], hex[LINE_BYTES_MAX], word[16], rest[2];
+    int fields = sscanf(line, "%7s %255s %15s %1s", version_text, hex, word, rest);
     if (fields <= 0)
         return true;
     char *end;
     long version = strtol(version_text, &end, 10);
-    bool good = fields == 2 && *end == '\0' && version >= 1 && version <= KEYRING_VERSIONS_MAX;
-    *fault_out = "expected: a version from 1 to 255, a blank, 64 hexadecimal digits";
+    bool is_announced = fields == 3 && strcmp(word, "announced") == 0;
+    bool good = (fields == 2 || is_announced) && *end == '\0' && version >= 1 &&
+                version <= KEYRING_VERSIONS_MAX;
+    *fault_out = "expected: a version from 1 to 255, a blank, 64 hexadecimal digits, and perhaps "
+                 "the word announced";
     if (good && keyring->known[version]) {
         *fault_out = "this version stands in the file twice";
         good = false;
     }
     if (good && parse_hex(hex, keyring->master[version])) {
         keyring->known[version] = true;
-        if ((int)version > keyring->newest)
+        if (!is_announced && (int)version > keyring->newest)
             keyring->newest = (int)version;
-        if (keyring->oldest == 0 || (int)version < keyring->oldest)
+        if (!is_announced && (keyring->oldest == 0 || (int)version < keyring->oldest))
             keyring->oldest = (int)version;
     } else {
         good = false;
@@ -143,7 +148,9 @@ struct keyring *keyring_create(const char *path, struct err *err)
     if (good) {
         const uint8_t *master = keyring->master[keyring->oldest];
         good = (derive(master, "identifier", 10, keyring->identifier_key) &&
-                derive(master, "enrol", 5, keyring->enrol_key)) ||
+                derive(master, "enrol", 5, keyring->enrol_key) &&
+                derive(master, "place", 5, keyring->place_key) &&
+                derive(master, "body", 4, keyring->body_key)) ||
                err_set(err, "OpenSSL cannot derive keys: no HKDF");
     }
     fclose(file);
@@ -207,14 +214,51 @@ const uint8_t *keyring_enrol_key(const struct keyring *keyring)
     return keyring->enrol_key;
 }
 
+const uint8_t *keyring_body_key(const struct keyring *keyring)
+{
+    return keyring->body_key;
+}
+
+const uint8_t *keyring_place_key(const struct keyring *keyring)
+{
+    return keyring->place_key;
+}
+
+static bool is_known(const struct keyring *keyring, int version)
+{
+    return version >= 1 && version <= KEYRING_VERSIONS_MAX && keyring->known[version];
+}
+
+static void derive_known(const struct keyring *keyring, int version, const void *label,
+                         size_t label_size, uint8_t key_out[HASH_BYTES])
+{
+    bool done = derive(keyring->master[version], label, label_size, key_out);
+    assert(done); /* the same call worked when the keyring was read */
+}
+
 bool keyring_ref_key(const struct keyring *keyring, int version, int32_t merchant_id,
                      uint8_t key_out[HASH_BYTES])
 {
-    if (version < 1 || version > KEYRING_VERSIONS_MAX || !keyring->known[version])
+    if (!is_known(keyring, version))
         return false;
     uint8_t label[3 + 4] = {'r', 'e', 'f'};
     put_u32(label + 3, (uint32_t)merchant_id);
-    bool done = derive(keyring->master[version], label, sizeof label, key_out);
-    assert(done); /* the same call worked when the keyring was read */
+    derive_known(keyring, version, label, sizeof label, key_out);
+    return true;
+}
+
+void keyring_purchase_key(const struct keyring *keyring, int32_t merchant_id,
+                          uint8_t key_out[HASH_BYTES])
+{
+    uint8_t label[8 + 4] = {'p', 'u', 'r', 'c', 'h', 'a', 's', 'e'};
+    put_u32(label + 8, (uint32_t)merchant_id);
+    derive_known(keyring, keyring->oldest, label, sizeof label, key_out);
+}
+
+bool keyring_cursor_key(const struct keyring *keyring, int version, uint8_t key_out[HASH_BYTES])
+{
+    if (!is_known(keyring, version))
+        return false;
+    derive_known(keyring, version, "cursor", 6, key_out);
     return true;
 }

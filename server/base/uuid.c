@@ -49,6 +49,29 @@ bool uuid_is_v7(const struct uuid *uuid)
     return uuid->bytes[6] >> 4 == 7 && uuid->bytes[8] >> 6 == 2;
 }
 
+static int digit_of(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool uuid_parse(const char *text, struct uuid *uuid_out)
+{
+    int digits = 0;
+    for (; *text; text++) {
+        int digit = digit_of(*text);
+        if (*text == '-')
+            continue;
+        if (digit < 0 || digits == 2 * UUID_BYTES)
+            return false;
+        uint8_t *byte = &uuid_out->bytes[digits / 2];
+        *byte = (uint8_t)(digits % 2 ? *byte | digit : digit << 4);
+        digits++;
+    }
+    return digits == 2 * UUID_BYTES;
+}
+
 void uuid_text(const struct uuid *uuid, char text_out[UUID_TEXT_BYTES])
 {
     static const char digits[] = "0123456789abcdef";

@@ -32,4 +32,6 @@ struct uuid uuid_first(int64_t at_us);
 struct uuid uuid_last(int64_t at_us);
 int64_t uuid_time_us(const struct uuid *uuid);
 bool uuid_is_v7(const struct uuid *uuid);
+/* 32 hexadecimal digits with hyphens anywhere; false otherwise. */
+bool uuid_parse(const char *text, struct uuid *uuid_out);
 void uuid_text(const struct uuid *uuid, char text_out[UUID_TEXT_BYTES]);

@@ -30,6 +30,8 @@ struct config {
     char *authority_file;
     char *keyring_file;
     char *postgres;
+    char *postgres_reader;
+    char *postgres_eraser;
     char *postgres_maintenance; /* "": this daemon runs no maintenance */
     int workers;                /* as configured; 0: one per core */
     int lanes;
@@ -40,6 +42,7 @@ struct config {
     int idle_timeout_s;
     int handshake_timeout_s;
     int drain_timeout_s;
+    int lookups_max; /* a minute and terminal */
     int deadline_ms_max;
     int lock_timeout_ms;
     int statement_timeout_ms;

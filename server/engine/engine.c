@@ -21,7 +21,9 @@ struct engine *engine_create(struct event_base *base, const struct domain_clock 
         free(engine);
         return NULL;
     }
-    bool is_made = reader_create(engine) && office_create(engine);
+    bool is_made = reader_create(engine);
+    for (int i = 0; is_made && i < DESKS; i++)
+        is_made = desk_create(&engine->desks[i], engine, (enum desk_id)i);
     for (int i = 0; is_made && i < options->lanes; i++)
         is_made = lane_create(&engine->lanes[i], engine);
     if (!is_made) {
@@ -41,7 +43,8 @@ void engine_destroy(struct engine **engine_in)
     for (int i = 0; i < engine->options.lanes; i++)
         lane_destroy(&engine->lanes[i]);
     reader_destroy(engine);
-    office_destroy(engine);
+    for (int i = 0; i < DESKS; i++)
+        desk_destroy(&engine->desks[i]);
     reference_release(&engine->reference);
     free(engine);
 }
@@ -53,8 +56,6 @@ const char *engine_unready_reason(const struct engine *engine)
             return pg_reason(engine->lanes[i].pg);
     if (!pg_ready(engine->reader))
         return pg_reason(engine->reader);
-    if (!pg_ready(engine->office))
-        return pg_reason(engine->office);
     return engine->reference ? "" : "the reference tables are not loaded yet";
 }
 
@@ -65,7 +66,7 @@ bool engine_ready(const struct engine *engine)
 
 void engine_publish(struct engine *engine)
 {
-    bool is_whole = engine->lanes[engine->options.lanes - 1].pg && engine->reader && engine->office;
+    bool is_whole = engine->lanes[engine->options.lanes - 1].pg && engine->reader;
     engine->options.stats->ready = is_whole && engine_ready(engine);
 }
 

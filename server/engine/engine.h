@@ -20,16 +20,18 @@ enum engine_result {
     ENGINE_TRANSIENT = 12,
     ENGINE_OUTCOME_UNKNOWN = 13,
     ENGINE_INTERNAL = 14,
-    ENGINE_ALREADY_EXISTS = 30,
 };
 
 struct engine;
 
 struct engine_options {
     const char *conninfo; /* libpq's, of the daemon's role */
-    int lanes;            /* posting connections */
-    int batch_max;        /* postings a batch */
-    int queue_max;        /* postings waiting, all lanes; past it ENGINE_OVERLOADED */
+    /* of loyal_reader and loyal_eraser; NULL: no window, no census, no eraser */
+    const char *reader_conninfo;
+    const char *eraser_conninfo;
+    int lanes;     /* posting connections */
+    int batch_max; /* postings a batch */
+    int queue_max; /* postings waiting, all lanes; past it ENGINE_OVERLOADED */
     int lock_timeout_ms;
     int statement_timeout_ms;
     struct ledger_terms terms; /* windows only; the rules come from the reference */
@@ -109,25 +111,5 @@ struct lookup {
 
 void engine_lookup(struct engine *engine, struct lookup *lookup);
 
-/* An operator's question or change: one statement of store/statements.h with text parameters, its
- * own transaction. */
-struct query_rows; /* text values: query_rows_count, query_rows_value */
-
-struct query {
-    int statement;             /* enum statement_id */
-    const char *const *values; /* text, NULL for null; alive until done */
-    int value_count;
-    int64_t deadline_us;
-    void (*done)(struct query *query, int code,
-                 const struct query_rows *rows); /* RESULT_OK or an engine's */
-    void *ctx;
-    struct query *next;
-};
-
 /* Of the lease that lease_holder took; batches of another epoch fail. */
 void engine_set_lease_epoch(struct engine *engine, int64_t epoch);
-
-void engine_query(struct engine *engine, struct query *query);
-int query_rows_count(const struct query_rows *rows);
-/* Never NULL: "" for null. */
-const char *query_rows_value(const struct query_rows *rows, int row, int column);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/batch.h"
+#include "engine/desk.h"
 #include "engine/engine.h"
 #include "engine/hints.h"
 
@@ -51,6 +52,28 @@ struct lookup_list {
     int count;
 };
 
+enum desk_state {
+    DESK_IDLE,
+    DESK_ASKING,     /* a transaction is under way */
+    DESK_UNDOING,    /* ROLLBACK is sent */
+    DESK_REFRESHING, /* waits for the reference */
+};
+
+/* One connection and the queries that wait for it. */
+struct desk {
+    struct engine *engine;
+    enum desk_id id;
+    struct pg *pg; /* NULL: this engine has no such desk */
+    enum desk_state state;
+    struct event *start;
+    struct query *first, **end;
+    int count;
+    struct query *current; /* while not idle */
+    PGresult *result;
+    int code;
+    bool is_stale, is_repeated, is_committed;
+};
+
 struct engine {
     struct event_base *base;
     const struct domain_clock *clock;
@@ -69,10 +92,7 @@ struct engine {
     struct lookup_list lookups, looking;
     bool is_polling;
     struct waiter *waiters, *waiters_due;
-    /* operators' statements */
-    struct pg *office;
-    struct event *refuse;
-    struct query *queries, **queries_end; /* refused at the end of the turn */
+    struct desk desks[DESKS];
 };
 
 /* lane.c */
@@ -88,9 +108,9 @@ void reader_destroy(struct engine *engine);
 void reader_resolve(struct engine *engine, struct posting *posting);
 void reader_poll(struct engine *engine);
 
-/* office.c */
-bool office_create(struct engine *engine);
-void office_destroy(struct engine *engine);
+/* desk.c */
+bool desk_create(struct desk *desk, struct engine *engine, enum desk_id id);
+void desk_destroy(struct desk *desk);
 
 /* engine.c: answers, and counts. */
 void posting_answer(struct engine *engine, struct posting *posting, int code);

@@ -357,7 +357,7 @@ bool lane_create(struct lane *lane, struct engine *engine)
         .conninfo = engine->options.conninfo,
         .name = "loyald lane",
         .settings = text,
-        .first = STATEMENT_BEGIN,
+        .first = STATEMENT_MEMBERS_LOCK,
         .last = STATEMENT_EPOCH_READ,
         .state_changed = on_lane_state,
         .ctx = lane,

@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 #include "base/zone.h"
-#include "engine/engine.h"
+#include "engine/desk.h"
 #include "store/statements.h"
 
 #define TURN_MS         200
@@ -50,6 +50,8 @@ static void ask(struct maintenance *maintenance, int statement, int count,
 {
     maintenance->is_busy = true;
     maintenance->query = (struct query){
+        .desk = DESK_OFFICE,
+        .is_writing = true,
         .statement = statement,
         .values = maintenance->value_list,
         .value_count = count,

@@ -199,6 +199,7 @@ static void member_take(struct member *member, const PGresult *rows, int row)
     row_copy(rows, row, 4, member->chain, HASH_BYTES);
     member->decided_at_us = row_time(rows, row, 5);
     member->next_change_at_us = row_time(rows, row, 6);
+    member->status = row_int2(rows, row, 7);
     member->debts_read = member->debt == 0;
 }
 

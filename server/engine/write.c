@@ -40,21 +40,22 @@ static void member_put(struct params *params, const struct member *member)
     params_bytes(params, 5, member->chain, HASH_BYTES);
     params_time(params, 6, member->decided_at_us);
     params_time(params, 7, member->next_change_at_us);
+    params_int2(params, 8, (int16_t)member->status);
 }
 
 static void members_write(const struct writing *writing, bool is_new)
 {
-    static const enum params_type types[] = {PARAMS_INT2, PARAMS_INT8, PARAMS_INT8,
-                                             PARAMS_INT8, PARAMS_INT8, PARAMS_BYTEA,
-                                             PARAMS_TIME, PARAMS_TIME, PARAMS_INT8};
-    params_arrays(writing->params, types, is_new ? 8 : 9);
+    static const enum params_type types[] = {PARAMS_INT2, PARAMS_INT8,  PARAMS_INT8, PARAMS_INT8,
+                                             PARAMS_INT8, PARAMS_BYTEA, PARAMS_TIME, PARAMS_TIME,
+                                             PARAMS_INT2, PARAMS_INT8};
+    params_arrays(writing->params, types, is_new ? 9 : 10);
     for (int i = 0; i < writing->batch->member_count; i++) {
         const struct member *member = &writing->batch->members[i].member;
         if (!is_moved(member) || member->is_new != is_new)
             continue;
         member_put(writing->params, member);
         if (!is_new)
-            params_int8(writing->params, 8, member->seq_stored);
+            params_int8(writing->params, 9, member->seq_stored);
     }
     rows_send(writing, is_new ? STATEMENT_MEMBERS_INSERT : STATEMENT_MEMBERS_UPDATE, true);
 }

@@ -80,6 +80,7 @@ bool decide_earn(const struct deciding *deciding);
 bool decide_redeem(const struct deciding *deciding);
 bool decide_reverse_earn(const struct deciding *deciding);
 bool decide_reverse_redeem(const struct deciding *deciding);
+bool decide_forfeit(const struct deciding *deciding);
 /* Enters what has expired by now; *entry_out: the entry made, or NULL. */
 bool expiry_enter(const struct deciding *deciding, const struct entry **entry_out);
 

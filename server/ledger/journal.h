@@ -25,6 +25,7 @@ enum entry_kind {
     ENTRY_REVERSE_EARN = 4,
     ENTRY_REVERSE_REDEEM = 5,
     ENTRY_EXPIRY = 6,
+    ENTRY_FORFEIT = 7, /* of an erasure */
 };
 
 enum leg_kind {
@@ -32,7 +33,7 @@ enum leg_kind {
     LEG_REDEEMED = 2,
     LEG_CLAWED_BACK = 3,
     LEG_DEBT_REPAID = 4,
-    LEG_EXPIRED = 5,
+    LEG_EXPIRED = 5, /* of an ENTRY_FORFEIT: forfeited */
     LEG_RESTORED = 6,
     LEG_DEBT_MADE = 7, /* of no lot */
 };
@@ -55,6 +56,7 @@ enum result {
     RESULT_EXCEEDS_ORIGINAL = 26,
     RESULT_NOT_ENOUGH_POINTS = 27,
     RESULT_BALANCE_LIMIT = 28,
+    RESULT_MEMBER_SUSPENDED = 31,
 };
 
 /* Eight int64 in the journal, in this order. */

@@ -14,7 +14,9 @@ static enum result refused_unrecorded(const struct deciding *deciding)
     int64_t key_us = uuid_time_us(&request->key);
     if (request->kind == ENTRY_ENROL && deciding->member->exists)
         return RESULT_KEY_REUSED; /* two keys that give one member id: all but impossible */
-    if (request->kind != ENTRY_ENROL && !deciding->member->exists)
+    bool is_nobody = !deciding->member->exists ||
+                     (deciding->member->status == MEMBER_ERASED && request->kind != ENTRY_FORFEIT);
+    if (request->kind != ENTRY_ENROL && is_nobody)
         return RESULT_UNKNOWN_MEMBER;
     if (request->kind == ENTRY_EXPIRY)
         return RESULT_OK;
@@ -22,7 +24,7 @@ static enum result refused_unrecorded(const struct deciding *deciding)
         return RESULT_KEY_IN_FUTURE;
     if (deciding->now_us - key_us > deciding->terms->key_age_us_max)
         return RESULT_TOO_OLD;
-    if (request->facts.store_id == 0)
+    if (request->facts.store_id == 0 && request->kind != ENTRY_FORFEIT)
         return RESULT_UNKNOWN_STORE;
     if (request->wrong_currency)
         return RESULT_WRONG_CURRENCY;
@@ -36,8 +38,8 @@ static bool needs_more(const struct deciding *deciding)
     enum entry_kind kind = deciding->request->kind;
     bool is_due = member->next_change_at_us <= deciding->now_us;
     bool moves_debt = kind == ENTRY_EARN || kind == ENTRY_REVERSE_EARN;
-    bool moves_lots =
-        kind == ENTRY_REDEEM || kind == ENTRY_REVERSE_EARN || kind == ENTRY_REVERSE_REDEEM;
+    bool moves_lots = kind == ENTRY_REDEEM || kind == ENTRY_REVERSE_EARN ||
+                      kind == ENTRY_REVERSE_REDEEM || kind == ENTRY_FORFEIT;
     if (member->debt == 0)
         member->debts_read = true; /* there is nothing to read */
     deciding->decision->needs_lots = !member->lots_read && (is_due || moves_lots);
@@ -54,6 +56,7 @@ static bool decide_enrol(const struct deciding *deciding)
         return false;
     member->exists = true;
     member->is_new = true;
+    member->status = MEMBER_ACTIVE;
     member->lots_read = true;
     member->debts_read = true;
     member->next_change_at_us = LEDGER_NEVER;
@@ -79,11 +82,21 @@ static bool decide_operation(const struct deciding *deciding)
     case ENTRY_REDEEM: return decide_redeem(deciding);
     case ENTRY_REVERSE_EARN: return decide_reverse_earn(deciding);
     case ENTRY_REVERSE_REDEEM: return decide_reverse_redeem(deciding);
+    case ENTRY_FORFEIT: return decide_forfeit(deciding);
     case ENTRY_ENROL:
     case ENTRY_EXPIRY: break; /* decided before */
     }
     assert(!"a request of a kind that cannot be asked for");
     return false;
+}
+
+/* Only what is new: what happened is still reversed, and expires. */
+static bool is_barred(const struct deciding *deciding)
+{
+    enum entry_kind kind = deciding->request->kind;
+    enum member_status status = deciding->member->status;
+    return (kind == ENTRY_EARN || kind == ENTRY_REDEEM) &&
+           (status == MEMBER_SUSPENDED || status == MEMBER_REVOKED);
 }
 
 static bool decide(const struct deciding *deciding)
@@ -98,6 +111,8 @@ static bool decide(const struct deciding *deciding)
     }
     if (kind == ENTRY_ENROL)
         return decide_enrol(deciding);
+    if (is_barred(deciding))
+        return refuse_recorded(deciding, RESULT_MEMBER_SUSPENDED, NULL);
     if (needs_more(deciding))
         return true;
     const struct entry *expiry;

@@ -21,7 +21,7 @@ struct earn_rule {
 
 /* Lent to the ledger: new entries point to its texts, which live until the batch is written. */
 struct ledger_request {
-    enum entry_kind kind; /* ENTRY_ENROL, _EARN, _REDEEM, _REVERSE_EARN, _REVERSE_REDEEM;
+    enum entry_kind kind; /* ENTRY_ENROL, _EARN, _REDEEM, _REVERSE_EARN, _REVERSE_REDEEM, _FORFEIT;
                              ENTRY_EXPIRY: only bring the member up to date */
     struct uuid key;
     int32_t merchant_id;

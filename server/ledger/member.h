@@ -27,11 +27,21 @@ struct debt {
     int64_t points;
 };
 
+/* As stored. Suspended and revoked ones neither earn nor redeem; what happened is still reversed.
+ */
+enum member_status {
+    MEMBER_ACTIVE = 1,
+    MEMBER_SUSPENDED = 2,
+    MEMBER_REVOKED = 3,
+    MEMBER_ERASED = 4, /* for good: nobody knows him any more */
+};
+
 struct member {
     int16_t bucket;
     int64_t member_id;
-    bool exists;       /* false: only an enrolment can make him */
-    bool is_new;       /* made by this batch */
+    bool exists; /* false: only an enrolment can make him */
+    bool is_new; /* made by this batch */
+    enum member_status status;
     int64_t available; /* the sum of his lots */
     int64_t debt;      /* the sum of his debts */
     int64_t seq;

@@ -51,7 +51,8 @@ static void on_findings(struct query *query, int code, const struct query_rows *
     }
     check->body.n_findings = (size_t)count;
     check->body.findings_total = count > 0 ? (uint64_t)query_number(rows, 0, 3) : 0;
-    struct query_call call = {STATEMENT_COUNTS_CHECK, check->values, 2, on_counts};
+    struct query_call call = {STATEMENT_COUNTS_CHECK, check->values, 2, on_counts,
+                              .desk = DESK_OFFICE};
     query_begin(request, &call);
 }
 
@@ -79,10 +80,11 @@ static void on_sums(struct query *query, int code, const struct query_rows *rows
         items[i].expired = query_number(rows, i, 4);
         items[i].clawed_back = query_number(rows, i, 5);
         items[i].debt = query_number(rows, i, 6);
+        items[i].forfeited = query_number(rows, i, 7);
     }
     check->body.n_sums = (size_t)count;
     struct query_call call = {STATEMENT_FINDINGS_CHECK, check->values, LENGTH(check->values),
-                              on_findings};
+                              on_findings, .desk = DESK_OFFICE};
     query_begin(request, &call);
 }
 
@@ -99,6 +101,7 @@ void handle_check_conservation(struct request *request)
     check->values[1] = number_text(request, range->bucket_last);
     check->values[2] = number_text(request, domain_clock_us(request->session->worker->clock));
     request->progress = check;
-    struct query_call call = {STATEMENT_SUMS_CHECK, check->values, LENGTH(check->values), on_sums};
+    struct query_call call = {STATEMENT_SUMS_CHECK, check->values, LENGTH(check->values), on_sums,
+                              .desk = DESK_OFFICE};
     query_begin(request, &call);
 }

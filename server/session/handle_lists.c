@@ -47,6 +47,7 @@ static void on_merchants(struct query *query, int code, const struct query_rows 
         items[i].code = query_text(request, rows, i, 0);
         items[i].name = query_text(request, rows, i, 1);
         items[i].currency = query_text(request, rows, i, 2);
+        items[i].standing = (Loyal__V1__Standing)query_number(rows, i, 3);
     }
     body.n_merchants = (size_t)count;
     answer.response.body_case = LOYAL__V1__RESPONSE__BODY_LIST_MERCHANTS;
@@ -58,7 +59,8 @@ void handle_list_merchants(struct request *request)
 {
     const char *values[] = {request->message->list_merchants->after,
                             number_text(request, PAGE_ROWS + 1)};
-    struct query_call call = {STATEMENT_MERCHANTS_LIST, values, LENGTH(values), on_merchants};
+    struct query_call call = {STATEMENT_MERCHANTS_LIST, values, LENGTH(values), on_merchants,
+                              .desk = DESK_COUNTER};
     query_begin(request, &call);
 }
 
@@ -84,6 +86,7 @@ static void on_stores(struct query *query, int code, const struct query_rows *ro
         items[i].merchant = query_text(request, rows, i, 0);
         items[i].code = query_text(request, rows, i, 1);
         items[i].name = query_text(request, rows, i, 2);
+        items[i].standing = (Loyal__V1__Standing)query_number(rows, i, 3);
     }
     body.n_stores = (size_t)count;
     answer.response.body_case = LOYAL__V1__RESPONSE__BODY_LIST_STORES;
@@ -95,7 +98,8 @@ void handle_list_stores(struct request *request)
 {
     const Loyal__V1__ListStoresRequest *list = request->message->list_stores;
     const char *values[] = {list->merchant, list->after, number_text(request, PAGE_ROWS + 1)};
-    struct query_call call = {STATEMENT_STORES_LIST, values, LENGTH(values), on_stores};
+    struct query_call call = {STATEMENT_STORES_LIST, values, LENGTH(values), on_stores,
+                              .desk = DESK_COUNTER};
     query_begin(request, &call);
 }
 
@@ -112,6 +116,7 @@ static void fill_terminal(struct request *request, const struct query_rows *rows
     item->code = query_text(request, rows, row, 1);
     item->store = query_text(request, rows, row, 2);
     item->channel = (Loyal__V1__Channel)query_number(rows, row, 3);
+    item->standing = (Loyal__V1__Standing)query_number(rows, row, 5);
     for (size_t i = 0; hash && i < HASH_BYTES && sscanf(hex + 2 * i, "%2x", &byte) == 1; i++)
         hash[i] = (uint8_t)byte;
     if (hash)
@@ -146,7 +151,8 @@ void handle_list_terminals(struct request *request)
 {
     const Loyal__V1__ListTerminalsRequest *list = request->message->list_terminals;
     const char *values[] = {list->merchant, list->after, number_text(request, PAGE_ROWS + 1)};
-    struct query_call call = {STATEMENT_TERMINALS_LIST, values, LENGTH(values), on_terminals};
+    struct query_call call = {STATEMENT_TERMINALS_LIST, values, LENGTH(values), on_terminals,
+                              .desk = DESK_COUNTER};
     query_begin(request, &call);
 }
 
@@ -185,7 +191,8 @@ static void on_rates(struct query *query, int code, const struct query_rows *row
 void handle_list_earn_rates(struct request *request)
 {
     const char *values[] = {request->message->list_earn_rates->merchant};
-    struct query_call call = {STATEMENT_RATES_LIST, values, LENGTH(values), on_rates};
+    struct query_call call = {STATEMENT_RATES_LIST, values, LENGTH(values), on_rates,
+                              .desk = DESK_COUNTER};
     query_begin(request, &call);
 }
 
@@ -222,6 +229,6 @@ static void on_owed(struct query *query, int code, const struct query_rows *rows
 void handle_list_owed_points(struct request *request)
 {
     const char *values[] = {NULL};
-    struct query_call call = {STATEMENT_OWED_LIST, values, 0, on_owed};
+    struct query_call call = {STATEMENT_OWED_LIST, values, 0, on_owed, .desk = DESK_OFFICE};
     query_begin(request, &call);
 }

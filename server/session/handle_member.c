@@ -81,7 +81,11 @@ static void on_enrolled(struct posting *posting, int code, const struct decision
     Loyal__V1__Balance balance = LOYAL__V1__BALANCE__INIT;
     struct answer answer = answer_of(code);
     uint8_t ref[REF_BYTES];
+    posting_note(request, code, NULL);
     if (code == OUTCOME_CODE(OK) || code == OUTCOME_CODE(ALREADY_ENROLLED)) {
+        request->by_identifier = true; /* by several of them */
+        target_presented(request,
+                         code == OUTCOME_CODE(OK) ? posting->member_id : posting->owner_id);
         if (!put_ref(request, code == OUTCOME_CODE(OK) ? posting->member_id : posting->owner_id,
                      ref, &body.ref))
             return;
@@ -114,7 +118,7 @@ void handle_enrol_member(struct request *request)
     posting->identifier_count = drop_twins(hashes, enrol->n_identifiers);
     posting->member_id = new_member_id(session->worker, session->merchant_id, &ledger->key);
     posting->done = on_enrolled;
-    engine_post(session->worker->engine, posting);
+    posting_send(request);
 }
 
 /* ---- FindMember, GetBalance ---- */
@@ -131,62 +135,41 @@ bool check_get_balance(struct request *request, struct answer *answer_out)
                         "get_balance.member.identifier.value", answer_out);
 }
 
-static void look_up(struct request *request, int64_t member_id,
-                    void (*done)(struct lookup *lookup, int code))
+static void on_found(struct request *request, const struct lookup *lookup)
 {
-    struct lookup *lookup = &request->lookup;
-    *lookup = (struct lookup){
-        .by_identifier = request->by_identifier,
-        .member_id = member_id,
-        .deadline_us = request->deadline_us,
-        .done = done,
-        .ctx = request,
-    };
-    memcpy(lookup->identifier_hash, request->identifier_hash, HASH_BYTES);
-    engine_lookup(request->session->worker->engine, lookup);
-}
-
-static void on_found(struct lookup *lookup, int code)
-{
-    struct request *request = lookup->ctx;
     Loyal__V1__FindMemberResponse body = LOYAL__V1__FIND_MEMBER_RESPONSE__INIT;
-    struct answer answer = answer_of(code);
+    struct answer answer = answer_of(OUTCOME_CODE(OK));
     uint8_t ref[REF_BYTES];
-    if (code == OUTCOME_CODE(OK)) {
-        if (!put_ref(request, lookup->member_id, ref, &body.ref))
-            return;
-        answer.response.body_case = LOYAL__V1__RESPONSE__BODY_FIND_MEMBER;
-        answer.response.find_member = &body;
-    }
+    if (!put_ref(request, lookup->member_id, ref, &body.ref))
+        return;
+    answer.response.body_case = LOYAL__V1__RESPONSE__BODY_FIND_MEMBER;
+    answer.response.find_member = &body;
     request_answer(request, &answer);
 }
 
-static void on_balance(struct lookup *lookup, int code)
+static void on_balance(struct request *request, const struct lookup *lookup)
 {
-    struct request *request = lookup->ctx;
     Loyal__V1__GetBalanceResponse body = LOYAL__V1__GET_BALANCE_RESPONSE__INIT;
     Loyal__V1__Balance balance = LOYAL__V1__BALANCE__INIT;
-    struct answer answer = answer_of(code);
+    struct answer answer = answer_of(OUTCOME_CODE(OK));
     uint8_t ref[REF_BYTES];
-    if (code == OUTCOME_CODE(OK)) {
-        if (!put_ref(request, lookup->member_id, ref, &body.ref))
-            return;
-        balance.available = lookup->available;
-        balance.debt = lookup->debt;
-        balance.as_of_us = lookup->as_of_us;
-        body.balance = &balance;
-        answer.response.body_case = LOYAL__V1__RESPONSE__BODY_GET_BALANCE;
-        answer.response.get_balance = &body;
-    }
+    if (!put_ref(request, lookup->member_id, ref, &body.ref))
+        return;
+    balance.available = lookup->available;
+    balance.debt = lookup->debt;
+    balance.as_of_us = lookup->as_of_us;
+    body.balance = &balance;
+    answer.response.body_case = LOYAL__V1__RESPONSE__BODY_GET_BALANCE;
+    answer.response.get_balance = &body;
     request_answer(request, &answer);
 }
 
 void handle_find_member(struct request *request)
 {
-    look_up(request, REF_NOBODY, on_found);
+    target_find(request, NULL, on_found);
 }
 
 void handle_get_balance(struct request *request)
 {
-    look_up(request, target_of(request, request->message->get_balance->member), on_balance);
+    target_find(request, request->message->get_balance->member, on_balance);
 }

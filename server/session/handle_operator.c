@@ -6,7 +6,8 @@
 #include "session/query.h"
 #include "session/verb.h"
 
-#define LENGTH(array) ((int)(sizeof(array) / sizeof(array)[0]))
+#define LENGTH(array)     ((int)(sizeof(array) / sizeof(array)[0]))
+#define CHANGES_REFERENCE .is_writing = true, .is_of_reference = true
 
 /* The result code of a statement's word. */
 static int code_of_word(const char *word)
@@ -38,6 +39,38 @@ static int code_of(int code, const struct query_rows *rows)
     return code_of_word(query_rows_value(rows, 0, 0));
 }
 
+/* ---- who may not be added with a standing ---- */
+
+static bool check_no_standing(int standing, const char *field, struct answer *answer_out)
+{
+    if (standing == LOYAL__V1__STANDING__STANDING_UNSPECIFIED)
+        return true;
+    *answer_out = answer_invalid(field, "is of use in lists alone: whoever is added is active");
+    return false;
+}
+
+bool check_add_merchant(struct request *request, struct answer *answer_out)
+{
+    return check_no_standing((int)request->message->add_merchant->merchant->standing,
+                             "add_merchant.merchant.standing", answer_out);
+}
+
+bool check_add_stores(struct request *request, struct answer *answer_out)
+{
+    const Loyal__V1__AddStoresRequest *stores = request->message->add_stores;
+    for (size_t i = 0; i < stores->n_stores; i++)
+        if (!check_no_standing((int)stores->stores[i]->standing, "add_stores.stores.standing",
+                               answer_out))
+            return false;
+    return true;
+}
+
+bool check_add_terminal(struct request *request, struct answer *answer_out)
+{
+    return check_no_standing((int)request->message->add_terminal->terminal->standing,
+                             "add_terminal.terminal.standing", answer_out);
+}
+
 /* ---- merchants ---- */
 
 static void on_merchant_added(struct query *query, int code, const struct query_rows *rows)
@@ -55,51 +88,12 @@ void handle_add_merchant(struct request *request)
 {
     const Loyal__V1__Merchant *merchant = request->message->add_merchant->merchant;
     const char *values[] = {merchant->code, merchant->name, merchant->currency};
-    struct query_call call = {STATEMENT_MERCHANT_ADD, values, LENGTH(values), on_merchant_added};
+    struct query_call call = {STATEMENT_MERCHANT_ADD, values, LENGTH(values), on_merchant_added,
+                              CHANGES_REFERENCE};
     query_begin(request, &call);
 }
 
 /* ---- stores ---- */
-
-/* An array literal of PostgreSQL: {"a","b"}, with \ before \ and ". NULL without memory. */
-static const char *array_text(struct request *request, const char *(*item_of)(const void *, size_t),
-                              size_t count)
-{
-    const Loyal__V1__AddStoresRequest *stores = request->message->add_stores;
-    size_t bytes = 3;
-    for (size_t i = 0; i < count; i++)
-        bytes += 2 * strlen(item_of(stores, i)) + 3;
-    char *text = arena_alloc(&request->arena, bytes), *at = text;
-    if (!text)
-        return NULL;
-    *at++ = '{';
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0)
-            *at++ = ',';
-        *at++ = '"';
-        for (const char *from = item_of(stores, i); *from; from++) {
-            if (*from == '"' || *from == '\\')
-                *at++ = '\\';
-            *at++ = *from;
-        }
-        *at++ = '"';
-    }
-    *at++ = '}';
-    return text;
-}
-
-static const char *store_merchant(const void *stores, size_t i)
-{
-    return ((const Loyal__V1__AddStoresRequest *)stores)->stores[i]->merchant;
-}
-static const char *store_code(const void *stores, size_t i)
-{
-    return ((const Loyal__V1__AddStoresRequest *)stores)->stores[i]->code;
-}
-static const char *store_name(const void *stores, size_t i)
-{
-    return ((const Loyal__V1__AddStoresRequest *)stores)->stores[i]->name;
-}
 
 static void on_stores_added(struct query *query, int code, const struct query_rows *rows)
 {
@@ -121,11 +115,23 @@ static void on_stores_added(struct query *query, int code, const struct query_ro
 
 void handle_add_stores(struct request *request)
 {
-    size_t count = request->message->add_stores->n_stores;
-    const char *values[] = {array_text(request, store_merchant, count),
-                            array_text(request, store_code, count),
-                            array_text(request, store_name, count)};
-    struct query_call call = {STATEMENT_STORES_ADD, values, LENGTH(values), on_stores_added};
+    const Loyal__V1__AddStoresRequest *stores = request->message->add_stores;
+    size_t count = stores->n_stores;
+    const char **items = arena_alloc(&request->arena, 3 * count * sizeof *items);
+    if (!items) {
+        request_answer_code(request, OUTCOME_CODE(OVERLOADED));
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        items[i] = stores->stores[i]->merchant;
+        items[count + i] = stores->stores[i]->code;
+        items[2 * count + i] = stores->stores[i]->name;
+    }
+    const char *values[] = {query_array(request, items, count),
+                            query_array(request, items + count, count),
+                            query_array(request, items + 2 * count, count)};
+    struct query_call call = {STATEMENT_STORES_ADD, values, LENGTH(values), on_stores_added,
+                              CHANGES_REFERENCE};
     query_begin(request, &call);
 }
 
@@ -145,13 +151,11 @@ static void on_terminal_added(struct query *query, int code, const struct query_
 void handle_add_terminal(struct request *request)
 {
     const Loyal__V1__Terminal *terminal = request->message->add_terminal->terminal;
-    char hex[2 * HASH_BYTES + 1];
-    for (size_t i = 0; i < HASH_BYTES; i++)
-        snprintf(hex + 2 * i, 3, "%02x", terminal->certificate_sha256.data[i]);
     const char *values[] = {terminal->merchant, terminal->code, terminal->store,
                             number_text(request, terminal->channel),
-                            arena_copy(&request->arena, hex, sizeof hex)};
-    struct query_call call = {STATEMENT_TERMINAL_ADD, values, LENGTH(values), on_terminal_added};
+                            query_hex(request, terminal->certificate_sha256.data, HASH_BYTES)};
+    struct query_call call = {STATEMENT_TERMINAL_ADD, values, LENGTH(values), on_terminal_added,
+                              CHANGES_REFERENCE};
     query_begin(request, &call);
 }
 
@@ -188,6 +192,7 @@ void handle_set_earn_rate(struct request *request)
                             number_text(request, rate->denominator),
                             number_text(request, rate->lifetime_months),
                             number_text(request, rate->valid_from)};
-    struct query_call call = {STATEMENT_RATE_SET, values, LENGTH(values), on_rate_set};
+    struct query_call call = {STATEMENT_RATE_SET, values, LENGTH(values), on_rate_set,
+                              CHANGES_REFERENCE};
     query_begin(request, &call);
 }

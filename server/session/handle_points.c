@@ -64,6 +64,7 @@ static void on_earned(struct posting *posting, int code, const struct decision *
     Loyal__V1__EarnResponse body = LOYAL__V1__EARN_RESPONSE__INIT;
     struct answer answer = answer_of(code);
     struct parts parts;
+    posting_note(request, code, decision);
     if (!has_body(code)) {
         answer_refusal(request, code, decision);
         return;
@@ -123,7 +124,7 @@ void handle_earn(struct request *request)
     }
     posting->member_id = target_of(request, earn->member);
     posting->done = on_earned;
-    engine_post(request->session->worker->engine, posting);
+    posting_send(request);
 }
 
 /* ---- Redeem ---- */
@@ -142,6 +143,7 @@ static void on_redeemed(struct posting *posting, int code, const struct decision
     Loyal__V1__RedeemResponse body = LOYAL__V1__REDEEM_RESPONSE__INIT;
     struct answer answer = answer_of(code);
     struct parts parts;
+    posting_note(request, code, decision);
     if (!has_body(code)) {
         answer_refusal(request, code, decision);
         return;
@@ -168,7 +170,7 @@ void handle_redeem(struct request *request)
     posting->request.points = redeem->points;
     posting->member_id = target_of(request, redeem->member);
     posting->done = on_redeemed;
-    engine_post(request->session->worker->engine, posting);
+    posting_send(request);
 }
 
 /* ---- Reverse ---- */
@@ -187,6 +189,7 @@ static void on_reversed(struct posting *posting, int code, const struct decision
     Loyal__V1__ReverseResponse body = LOYAL__V1__REVERSE_RESPONSE__INIT;
     struct answer answer = answer_of(code);
     struct parts parts;
+    posting_note(request, code, decision);
     if (!has_body(code)) {
         answer_refusal(request, code, decision);
         return;
@@ -224,5 +227,5 @@ void handle_reverse(struct request *request)
         memcpy(ledger->original.bytes, reverse->original_key.data, UUID_BYTES);
     posting->member_id = target_of(request, reverse->member);
     posting->done = on_reversed;
-    engine_post(request->session->worker->engine, posting);
+    posting_send(request);
 }

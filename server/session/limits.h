@@ -4,9 +4,14 @@
 #include <stdio.h>
 
 #define PROTOCOL_VERSION        1
-#define KEY_AGE_DAYS_MAX        35  /* R35 */
-#define KEY_AHEAD_S_MAX         600 /* R32 */
-#define PAGE_ROWS               500 /* of a list */
+#define KEY_AGE_DAYS_MAX        35   /* R35 */
+#define KEY_AHEAD_S_MAX         600  /* R32 */
+#define PAGE_ROWS               500  /* of a list by code */
+#define PAGE_ROWS_DEFAULT       50   /* of a list by cursor */
+#define PAGE_LINES_MAX          4000 /* basket lines of such a page, and of one purchase more */
+#define PURCHASES_SHOWN_MAX     5    /* of a member never met */
+#define ENTRY_DAYS_MAX          31   /* of a listing of a merchant's entries */
+#define GRANT_MONTHS_MAX        24   /* R38 */
 #define REQUEST_ARENA_BYTES_MAX ((size_t)4 * 1024 * 1024)
 #define REQUEST_ARENA_KEPT      ((size_t)16 * 1024) /* a spare request keeps no more than this */
 

@@ -72,10 +72,21 @@ bool posting_begin(struct request *request, enum entry_kind kind, const Protobuf
     facts->till = facts->receipt = facts->currency = text_of("");
     request->store_code = "";
     request->currency = NULL;
-    if (body_hash(body, posting->request.body_hash))
+    if (posting_body_hash(session->worker, body, posting->request.body_hash))
         return true;
     request_answer_code(request, OUTCOME_CODE(INTERNAL));
     return false;
+}
+
+bool posting_body_hash(const struct worker *worker, const ProtobufCMessage *body,
+                       uint8_t hash_out[LEDGER_BODY_HASH_BYTES])
+{
+    uint8_t plain[BODY_HASH_BYTES], keyed[HASH_BYTES];
+    if (!body_hash(body, plain))
+        return false;
+    hash_hmac(keyring_body_key(worker->keyring), plain, sizeof plain, keyed);
+    memcpy(hash_out, keyed, LEDGER_BODY_HASH_BYTES);
+    return true;
 }
 
 bool posting_check(const struct request *request, const Loyal__V1__Occasion *occasion,
@@ -100,4 +111,30 @@ void posting_occasion(struct request *request, const Loyal__V1__Occasion *occasi
     facts->occurred_at_us = occasion->occurred_at_us
                                 ? occasion->occurred_at_us
                                 : domain_clock_us(request->session->worker->clock);
+}
+
+void posting_send(struct request *request)
+{
+    const struct session *session = request->session;
+    struct worker *worker = session->worker;
+    bool may_miss = !session->terminal_id || quota_has(worker->quota, session->terminal_id,
+                                                       QUOTA_MISSES, clock_monotonic_us());
+    if (may_miss)
+        engine_post(worker->engine, &request->posting);
+    else
+        request_answer_code(request, OUTCOME_CODE(OVERLOADED));
+}
+
+void posting_note(struct request *request, int code, const struct decision *decision)
+{
+    const struct session *session = request->session;
+    bool is_miss = code == OUTCOME_CODE(UNKNOWN_MEMBER) || code == OUTCOME_CODE(UNKNOWN_STORE) ||
+                   code == OUTCOME_CODE(WRONG_CURRENCY) || code == OUTCOME_CODE(ALREADY_ENROLLED) ||
+                   code == OUTCOME_CODE(KEY_IN_FUTURE) || code == OUTCOME_CODE(TOO_OLD);
+    if (is_miss && session->terminal_id &&
+        !quota_take(session->worker->quota, session->terminal_id, QUOTA_MISSES,
+                    clock_monotonic_us()))
+        return; /* others of the same moment took the last ones */
+    if (decision && code != OUTCOME_CODE(UNKNOWN_MEMBER) && request->posting.member_id >= 0)
+        target_presented(request, request->posting.member_id);
 }

@@ -10,10 +10,11 @@
 #include <uthash.h>
 
 #define BLOCK_BYTES 16
+#define PURCHASES   0
 
 struct ref_key_name {
     int32_t merchant_id;
-    int32_t version;
+    int32_t version; /* PURCHASES: not of refs */
 };
 
 struct ref_key {
@@ -83,7 +84,9 @@ static struct ref_key *key_of(struct ref_table *table, int32_t merchant_id, int 
     if (key)
         return key;
     uint8_t bytes[HASH_BYTES];
-    if (!keyring_ref_key(table->keyring, version, merchant_id, bytes))
+    if (version == PURCHASES)
+        keyring_purchase_key(table->keyring, merchant_id, bytes);
+    else if (!keyring_ref_key(table->keyring, version, merchant_id, bytes))
         return NULL;
     key = calloc(1, sizeof *key);
     if (key) {
@@ -117,10 +120,20 @@ bool ref_make(struct ref_table *table, int32_t merchant_id, int64_t member_id,
            size == BLOCK_BYTES;
 }
 
+bool ref_make_purchase(struct ref_table *table, int32_t merchant_id, const uint8_t entry[16],
+                       uint8_t id_out[REF_BYTES])
+{
+    struct ref_key *key = key_of(table, merchant_id, PURCHASES);
+    int size = 0;
+    id_out[0] = (uint8_t)keyring_oldest(table->keyring);
+    return key && EVP_CipherUpdate(key->sealer, id_out + 1, &size, entry, BLOCK_BYTES) == 1 &&
+           size == BLOCK_BYTES;
+}
+
 int64_t ref_open(struct ref_table *table, int32_t merchant_id, const uint8_t ref[REF_BYTES])
 {
     static const uint8_t zeros[BLOCK_BYTES - 8] = {0};
-    struct ref_key *key = key_of(table, merchant_id, ref[0]);
+    struct ref_key *key = ref[0] == PURCHASES ? NULL : key_of(table, merchant_id, ref[0]);
     uint8_t plain[BLOCK_BYTES];
     int size = 0;
     if (!key || EVP_CipherUpdate(key->opener, plain, &size, ref + 1, BLOCK_BYTES) != 1 ||

@@ -20,5 +20,10 @@ void ref_table_destroy(struct ref_table **table);
 bool ref_make(struct ref_table *table, int32_t merchant_id, int64_t member_id,
               uint8_t ref_out[REF_BYTES]) must_check;
 
+/* The id under which a merchant sees a purchase at another, made of its entry's: a version byte and
+ * one block. Never taken back. */
+bool ref_make_purchase(struct ref_table *table, int32_t merchant_id, const uint8_t entry[16],
+                       uint8_t id_out[REF_BYTES]) must_check;
+
 /* The member's number, or REF_NOBODY when this ref was not issued to this merchant. */
 int64_t ref_open(struct ref_table *table, int32_t merchant_id, const uint8_t ref[REF_BYTES]);

@@ -137,8 +137,12 @@ bool session_is_known(struct session *session, const struct reference *reference
     if (identity->role != IDENTITY_OPERATOR)
         return false;
     const struct reference_operator *row = reference_operator_by_name(reference, identity->name);
-    return row && row->active &&
-           memcmp(row->certificate_sha256, identity->certificate_sha256, HASH_BYTES) == 0;
+    if (!row || !row->active ||
+        memcmp(row->certificate_sha256, identity->certificate_sha256, HASH_BYTES) != 0)
+        return false;
+    if (fill)
+        session->operator_id = row->operator_id;
+    return true;
 }
 
 void session_reference_changed(void *ctx, struct reference *reference)

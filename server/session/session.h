@@ -10,12 +10,14 @@
 #include "base/arena.h"
 #include "base/keyring.h"
 #include "config/config.h"
-#include "engine/engine.h"
+#include "engine/desk.h"
 #include "loyal/v1/envelope.pb-c.h"
 #include "net/server.h"
 #include "session/fsm.h"
 #include "session/identity.h"
 #include "session/limits.h"
+#include "session/presence.h"
+#include "session/quota.h"
 #include "session/ref.h"
 #include "store/statements.h"
 
@@ -33,6 +35,7 @@ struct worker {
     struct engine *engine;
     struct net_server *net;
     struct ref_table *refs;
+    struct quota *quota;
     TAILQ_HEAD(session_list, session) sessions;
     struct request_list spare; /* the pool */
     size_t request_count;      /* out of the pool */
@@ -56,10 +59,12 @@ struct session {
     uint64_t request_id_max;      /* ids above it are surely new */
     /* of the reference, once welcomed */
     int32_t merchant_id; /* 0: an operator */
-    int32_t terminal_id;
-    int32_t store_id; /* 0: any */
+    int32_t terminal_id; /* 0: an operator */
+    int32_t operator_id; /* 0: a terminal */
+    int32_t store_id;    /* 0: any */
     int16_t channel;
     char currency[4];
+    struct presences presences;
 };
 
 struct request {
@@ -72,6 +77,9 @@ struct request {
     struct arena arena;
     ProtobufCAllocator allocator; /* over the arena */
     Loyal__V1__Request *message;
+    /* What target_find goes on with; lookup is gone once a query has begun. */
+    void (*found)(struct request *request, const struct lookup *lookup);
+    int64_t member_id;  /* once found, where the handler keeps it */
     bool by_identifier; /* the member meant, filled by the verb's check */
     uint8_t identifier_hash[HASH_BYTES];
     const char *store_code; /* of a posting: where it happened, "": nowhere */

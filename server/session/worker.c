@@ -54,6 +54,13 @@ void session_print_limits(FILE *out)
             RULE_IDENTIFIERS_MAX);
     fprintf(out, "%-24s %10d  stores added at once\n", "stores_max", RULE_STORES_MAX);
     fprintf(out, "%-24s %10d  rows of a list's page\n", "page_rows", PAGE_ROWS);
+    fprintf(out, "%-24s %10d  rows of a page with a cursor\n", "cursor_page_rows",
+            RULE_PAGE_ROWS_MAX);
+    fprintf(out, "%-24s %10d  basket lines of such a page\n", "cursor_page_lines", PAGE_LINES_MAX);
+    fprintf(out, "%-24s %10d  refs translated at once\n", "refs_max", RULE_REFS_MAX);
+    fprintf(out, "%-24s %10d  months that a grant may last (R38)\n", "grant_months_max",
+            GRANT_MONTHS_MAX);
+    fprintf(out, "%-24s %10d  days of a listing of entries\n", "entry_days_max", ENTRY_DAYS_MAX);
     fprintf(out, "%-24s %10d  days that an unknown key may be old (R35)\n", "key_age_days_max",
             KEY_AGE_DAYS_MAX);
     fprintf(out, "%-24s %10d  seconds that a key may be ahead (R32)\n", "key_ahead_s_max",
@@ -155,6 +162,8 @@ static bool open_engine(struct worker *worker, struct err *err)
     const struct config *config = worker->config;
     struct engine_options options = {
         .conninfo = config->postgres,
+        .reader_conninfo = config->postgres_reader,
+        .eraser_conninfo = config->postgres_eraser,
         .lanes = config->lanes,
         .batch_max = config->batch_max,
         .queue_max = config->queue_max,
@@ -200,7 +209,8 @@ static bool open_parts(struct process *process, struct err *err)
     struct worker *worker = &process->worker;
     worker->base = event_base_new();
     worker->refs = ref_table_create(worker->keyring, err);
-    if (!worker->base || !worker->refs)
+    worker->quota = quota_create(worker->config->lookups_max);
+    if (!worker->base || !worker->refs || !worker->quota)
         return err_set(err, "no memory for the event loop");
     return open_engine(worker, err) && open_net(process, err) && add_events(process, err);
 }
@@ -214,6 +224,7 @@ static void close_parts(struct process *process)
         engine_destroy(&worker->engine);
     request_pool_free(worker);
     ref_table_destroy(&worker->refs);
+    quota_destroy(&worker->quota);
     for (int i = 0; i < EVENT_SLOTS; i++) {
         if (process->events[i])
             event_free(process->events[i]);

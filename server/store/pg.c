@@ -194,9 +194,20 @@ static void on_prepared(void *ctx, const PGresult *result)
 static void schema_ask(struct pg *pg)
 {
     command_push(pg, on_schema, pg);
-    if (!PQsendQueryParams(pg->conn, statements[STATEMENT_SCHEMA_READ], 0, NULL, NULL, NULL, NULL,
-                           0))
+    if (!PQsendQueryParams(pg->conn, statement_text(STATEMENT_SCHEMA_READ), 0, NULL, NULL, NULL,
+                           NULL, 0))
         pg_fail_later(pg);
+}
+
+static void prepare_run(struct pg *pg, enum statement_id first, enum statement_id last)
+{
+    for (int id = first; id <= (int)last; id++) {
+        char name[16];
+        snprintf(name, sizeof name, "s%d", id);
+        command_push(pg, on_setup_error, pg);
+        if (!PQsendPrepare(pg->conn, name, statement_text((enum statement_id)id), 0, NULL))
+            pg_fail_later(pg);
+    }
 }
 
 static void pg_prepare(struct pg *pg)
@@ -212,13 +223,8 @@ static void pg_prepare(struct pg *pg)
     pg->writable = event_new(pg->base, PQsocket(pg->conn), EV_WRITE, on_writable, pg);
     event_add(pg->readable, NULL);
     schema_ask(pg);
-    for (int id = pg->options.first; id <= (int)pg->options.last; id++) {
-        char name[16];
-        snprintf(name, sizeof name, "s%d", id);
-        command_push(pg, on_setup_error, pg);
-        if (!PQsendPrepare(pg->conn, name, statements[id], 0, NULL))
-            pg_fail_later(pg);
-    }
+    prepare_run(pg, STATEMENT_BEGIN, STATEMENT_EPOCH_GUARD);
+    prepare_run(pg, pg->options.first, pg->options.last);
     pg_sync(pg, on_prepared, pg);
 }
 

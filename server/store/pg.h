@@ -14,15 +14,16 @@
 #include "store/params.h"
 #include "store/statements.h"
 
-#define PG_SCHEMA_WANTED "privileges" /* loyal.schema_version that this program works on */
+#define PG_SCHEMA_WANTED "rights" /* loyal.schema_version that this program works on */
 
 struct pg;
 
 struct pg_options {
     const char *conninfo;
-    const char *name;        /* application_name: "loyald lane" */
-    const char *settings;    /* "-c name=value ..." for the server */
-    enum statement_id first; /* statements that it prepares: first to last */
+    const char *name;     /* application_name: "loyald lane" */
+    const char *settings; /* "-c name=value ..." for the server */
+    /* statements that it prepares beside the first five: first to last */
+    enum statement_id first;
     enum statement_id last;
     void (*state_changed)(
         void *ctx,

@@ -6,6 +6,8 @@
  * division by zero (22012), which nothing else here can raise, when it did not. */
 #include "store/statements.h"
 
+#include "store/sql.h"
+
 #define ENTRY_COLUMNS                                                                              \
     "e.member_id, e.id, e.seq, e.decided_at, e.kind, e.merchant_id, e.points, e.balance, e.debt, " \
     "e.rule_version, e.legs, e.original, e.body_hash, e.store_id, e.till, e.receipt, e.part, "     \
@@ -24,7 +26,7 @@
 #define GUARDED(write, expected) \
     "with done as (" write " returning 1) select 1 / (count(*) = " expected ")::int from done"
 
-const char *const statements[STATEMENT_COUNT] = {
+static const char *const STATEMENTS[STATEMENT_COUNT] = {
     [STATEMENT_BEGIN] = "begin isolation level read committed",
     [STATEMENT_COMMIT] = "commit",
     [STATEMENT_ROLLBACK] = "rollback",
@@ -36,8 +38,8 @@ const char *const statements[STATEMENT_COUNT] = {
     /* Nothing but the members' rows: what waits for a lock reads all else as of before the wait.
      * The nested loop keeps the order of the arrays, in which everybody locks. */
     [STATEMENT_MEMBERS_LOCK] =
-        "select m.member_id, m.available, m.debt, m.seq, m.chain, m.decided_at, m.next_change_at "
-        "from unnest($1::smallint[], $2::bigint[]) k(bucket, member_id) "
+        "select m.member_id, m.available, m.debt, m.seq, m.chain, m.decided_at, m.next_change_at, "
+        "m.status from unnest($1::smallint[], $2::bigint[]) k(bucket, member_id) "
         "join loyal.member m on m.bucket = k.bucket and m.member_id = k.member_id "
         "for no key update of m",
     /* By key, and by receipt since its business date (R34), with reversals since then, which may
@@ -77,19 +79,20 @@ const char *const statements[STATEMENT_COUNT] = {
 
     [STATEMENT_MEMBERS_INSERT] = GUARDED(
         "insert into loyal.member (bucket, member_id, available, debt, seq, chain, decided_at, "
-        "next_change_at) select * from unnest($1::smallint[], $2::bigint[], $3::bigint[], "
-        "$4::bigint[], $5::bigint[], $6::bytea[], $7::timestamptz[], $8::timestamptz[]) "
-        "on conflict do nothing",
-        "$9"),
-    /* $9: the seq under which each was read */
+        "next_change_at, status) select * from unnest($1::smallint[], $2::bigint[], $3::bigint[], "
+        "$4::bigint[], $5::bigint[], $6::bytea[], $7::timestamptz[], $8::timestamptz[], "
+        "$9::smallint[]) on conflict do nothing",
+        "$10"),
+    /* $10: the seq under which each was read */
     [STATEMENT_MEMBERS_UPDATE] = GUARDED(
         "update loyal.member m set available = k.available, debt = k.debt, seq = k.seq, "
-        "chain = k.chain, decided_at = k.decided_at, next_change_at = k.next_change_at "
+        "chain = k.chain, decided_at = k.decided_at, next_change_at = k.next_change_at, "
+        "status = k.status "
         "from unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], "
-        "$6::bytea[], $7::timestamptz[], $8::timestamptz[], $9::bigint[]) "
-        "k(bucket, member_id, available, debt, seq, chain, decided_at, next_change_at, expected) "
-        "where m.bucket = k.bucket and m.member_id = k.member_id and m.seq = k.expected",
-        "$10"),
+        "$6::bytea[], $7::timestamptz[], $8::timestamptz[], $9::smallint[], $10::bigint[]) "
+        "k(bucket, member_id, available, debt, seq, chain, decided_at, next_change_at, status, "
+        "expected) where m.bucket = k.bucket and m.member_id = k.member_id and m.seq = k.expected",
+        "$11"),
     [STATEMENT_IDENTIFIERS_INSERT] =
         GUARDED("insert into loyal.identifier (identifier_hash, key_version, bucket, member_id) "
                 "select * from unnest($1::bytea[], $2::smallint[], $3::smallint[], $4::bigint[]) "
@@ -169,28 +172,34 @@ const char *const statements[STATEMENT_COUNT] = {
         "from (select k.n, coalesce(i.member_id, k.member_id) as member_id "
         "from unnest($1::bytea[], $2::bigint[], $3::int[]) k(hash, member_id, n) "
         "left join " EACH("select * from loyal.identifier i where "
-                          "i.identifier_hash = k.hash") "i "
-                                                        "on true offset 0) k "
-                                                        "cross join " EACH("select * from "
-                                                                           "loyal.member m where "
-                                                                           "m.bucket = "
-                                                                           "(k.member_id & "
-                                                                           "$4::bigint)::"
-                                                                           "smallint "
-                                                                           "and m.member_id = "
-                                                                           "k.member_id") "m",
+                          "i.identifier_hash = k.hash") "i on true offset 0) "
+                                                        "k cross join " EACH("select * from "
+                                                                             "loyal.member m where "
+                                                                             "m.bucket = "
+                                                                             "(k.member_id & "
+                                                                             "$4::bigint)::"
+                                                                             "smallint "
+                                                                             "and m.member_id = "
+                                                                             "k.member_id and "
+                                                                             "m.status <> 4") "m",
 
     [STATEMENT_REFERENCE_READ] =
+        "with barred as materialized (select subject, subject_id from loyal.standing "
+        "where standing <> 1) "
         "select 'e', epoch::text, null, null, null, null, null, null from loyal.reference_epoch "
         "union all select 'm', merchant_id::text, code, name, currency, null, null, null "
         "from loyal.merchant "
         "union all select 's', store_id::text, merchant_id::text, code, name, null, null, null "
-        "from loyal.store "
+        "from loyal.store s where not exists (select from barred b where b.subject = 2 "
+        "and b.subject_id = s.store_id) "
         "union all select 't', terminal_id::text, merchant_id::text, code, "
         "coalesce(store_id, 0)::text, channel::text, encode(certificate_sha256, 'hex'), "
-        "active::int::text from loyal.terminal "
+        "(active and not exists (select from barred b where b.subject = 1 and b.subject_id = "
+        "t.merchant_id or b.subject = 2 and b.subject_id = t.store_id or b.subject = 3 "
+        "and b.subject_id = t.terminal_id))::int::text from loyal.terminal t "
         "union all select 'o', operator_id::text, name, encode(certificate_sha256, 'hex'), "
-        "active::int::text, null, null, null from loyal.operator "
+        "(active and not exists (select from barred b where b.subject = 4 and b.subject_id = "
+        "o.operator_id))::int::text, null, null, null from loyal.operator o "
         "union all select 'r', r.rule_version::text, merchant_id::text, "
         "to_char(valid_from, 'YYYYMMDD'), numerator::text, denominator::text, "
         "lifetime_months::text, null from loyal.rule r",
@@ -206,8 +215,9 @@ const char *const statements[STATEMENT_COUNT] = {
         "select case when exists (select from added) then 'added' when exists (select from "
         "loyal.merchant where code = $1 and name = $2 and currency = $3) then 'same' "
         "else 'differs' end",
-    [STATEMENT_MERCHANTS_LIST] = "select code, name, currency from loyal.merchant where code > $1 "
-                                 "order by code limit $2::int",
+    [STATEMENT_MERCHANTS_LIST] = "select code, name, currency, " STANDING_OF(
+        "1", "merchant_id") " from loyal.merchant "
+                            "where code > $1 order by code limit $2::int",
     [STATEMENT_STORES_ADD] =
         "with raised as (update loyal.reference_epoch set epoch = epoch + 1 returning epoch), "
         "wanted as (select k.*, m.merchant_id, s.name as known from unnest($1::text[], $2::text[], "
@@ -221,11 +231,12 @@ const char *const statements[STATEMENT_COUNT] = {
         "merchant_id, code, name from wanted where known is null) w, verdict v "
         "where v.strangers = 0 and v.others = 0 returning 1) "
         "select (select count(*) from added), strangers, others from verdict",
-    [STATEMENT_STORES_LIST] =
-        OR_NO_MERCHANT("select m.code, s.code, s.name from loyal.store s join "
-                       "loyal.merchant m using (merchant_id) "
-                       "where m.code = $1 and s.code > $2 order by s.code limit $3::int",
-                       "'', '', ''"),
+    [STATEMENT_STORES_LIST] = OR_NO_MERCHANT(
+        "select m.code, s.code, s.name, " STANDING_OF(
+            "2", "s.store_id") " from loyal.store s join "
+                               "loyal.merchant m using (merchant_id) "
+                               "where m.code = $1 and s.code > $2 order by s.code limit $3::int",
+        "'', '', '', 1::smallint"),
     [STATEMENT_TERMINAL_ADD] =
         "with raised as (update loyal.reference_epoch set epoch = epoch + 1 returning epoch), "
         "wanted as (select m.merchant_id, s.store_id, $3 <> '' and s.store_id is null as lost "
@@ -244,10 +255,12 @@ const char *const statements[STATEMENT_COUNT] = {
         "else 'differs' end",
     [STATEMENT_TERMINALS_LIST] = OR_NO_MERCHANT(
         "select m.code, t.code, coalesce(s.code, ''), t.channel, encode(t.certificate_sha256, "
-        "'hex') "
-        "from loyal.terminal t join loyal.merchant m using (merchant_id) left join loyal.store s "
-        "using (store_id) where m.code = $1 and t.code > $2 order by t.code limit $3::int",
-        "'', '', '', 0::smallint, ''"),
+        "'hex'), " STANDING_OF("3", "t.terminal_id") " "
+                                                     "from loyal.terminal t join loyal.merchant m "
+                                                     "using (merchant_id) left join loyal.store s "
+                                                     "using (store_id) where m.code = $1 and "
+                                                     "t.code > $2 order by t.code limit $3::int",
+        "'', '', '', 0::smallint, '', 1::smallint"),
     [STATEMENT_RATE_SET] =
         "with raised as (update loyal.reference_epoch set epoch = epoch + 1 returning epoch), "
         "wanted as (select merchant_id, to_date($5, 'YYYYMMDD') as day, $2::int as numerator, "
@@ -271,7 +284,8 @@ const char *const statements[STATEMENT_COUNT] = {
         "on i.merchant_id = o.issuer join loyal.merchant r on r.merchant_id = o.redeemer "
         "order by i.code, r.code",
     [STATEMENT_SUMS_CHECK] =
-        "select m.code, s.issued, s.available, s.redeemed, s.expired, s.clawed_back, s.debt "
+        "select m.code, s.issued, s.available, s.redeemed, s.expired, s.clawed_back, s.debt, "
+        "s.forfeited "
         "from loyal.issuer_sums($1::int, $2::int, to_timestamp(0) + $3::bigint * interval '1 us') "
         "s "
         "join loyal.merchant m on m.merchant_id = s.issuer order by m.code",
@@ -296,3 +310,8 @@ const char *const statements[STATEMENT_COUNT] = {
         "select member_id from loyal.member where bucket between $1::int and $2::int "
         "and next_change_at <= to_timestamp(0) + $3::bigint * interval '1 us' limit $4::int",
 };
+
+const char *statement_text(enum statement_id id)
+{
+    return STATEMENTS[id] ? STATEMENTS[id] : network_statement_text(id);
+}

@@ -13,7 +13,9 @@ import psycopg2
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BUILD = ROOT / os.environ.get("LOYAL_BUILD", "build")
-MERCHANTS = 16
+MERCHANTS = 48
+OFTEN_PURCHASES = 60  # of every hundredth member
+QUESTIONS_A_DAY = 1_000_000
 
 
 def call(*command, seconds=120, **options):
@@ -111,9 +113,9 @@ class Stack:
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             return [row[0] for rows in pool.map(check, range(0, 256, step)) for row in rows]
 
-    def prepare(self):
+    def prepare(self, merchants=MERCHANTS):
         """Merchants bench-0 .. with a store, a terminal and its certificate, and the schema of the baseline."""
-        for n in range(MERCHANTS):
+        for n in range(merchants):
             code, bundle = f"bench-{n}", self.folder / "bundles" / f"bench-{n}"
             self.ctl("cert", "terminal", "--ca", self.folder / "ca", "--merchant", code, "--code", "till-1",
                      "--out", bundle)
@@ -124,12 +126,14 @@ class Stack:
                           " (merchant_id) join loyal.terminal t using (merchant_id) where m.code like 'bench-%'"
                           " order by substring(m.code from 7)::int")
         first = rows[0][0]
-        if rows != [(first + n,) * 3 for n in range(MERCHANTS)]:
+        if rows != [(first + n,) * 3 for n in range(merchants)]:
             raise SystemExit(f"the bench's merchants, stores and terminals are not numbered alike: {rows}")
         # A rule in force since long ago, which an operator cannot set: purchases of the past come under it, too.
         self.query("insert into loyal.rule select (select max(rule_version) from loyal.rule) + 1 + n, %s + n,"
-                   " '2020-01-01', 1, 100, 24 from generate_series(0, %s) n", (first, MERCHANTS - 1))
+                   " '2020-01-01', 1, 100, 24 from generate_series(0, %s) n", (first, merchants - 1))
         self.query("update loyal.reference_epoch set epoch = epoch + 1")
+        self.query("insert into loyal.privacy_rule select max(rule_version) + 1, '-infinity', 20, %s, 7"
+                   " from loyal.privacy_rule", (QUESTIONS_A_DAY,))
         inner, outer = hmac_pads(self.folder / "keyring")
         self.psql(HERE / "baseline.sql", inner=f"\\x{inner}", outer=f"\\x{outer}")
         return first

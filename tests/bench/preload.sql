@@ -1,12 +1,14 @@
 -- The books that the bench starts with: members with one card each, an enrolment, and purchases of a point per 100 at
 -- the bench's merchants over the weeks before, chained and sound. One set-based pass for each entry of a member.
+-- Also what members granted.
 \set ON_ERROR_STOP on
 begin;
 
--- p_first, p_last: numbers of the members, so that several sessions share the work; p_entries: purchases of each;
--- p_merchant: the first merchant's id, who has the store and terminal of the same number; 16 of them: p_merchants.
-create function bench.preload(p_first bigint, p_last bigint, p_entries integer, p_merchant integer,
-                              p_merchants integer, p_seed text, p_now timestamptz) returns bigint
+-- p_first, p_last: numbers of the members, so that several sessions share the work; p_entries: purchases of each, and
+-- of every hundredth, who buys often, p_entries_often; p_merchant: the first merchant's id, who has the store and
+-- terminal of the same number; p_merchants of them.
+create function bench.preload(p_first bigint, p_last bigint, p_entries integer, p_entries_often integer,
+                              p_merchant integer, p_merchants integer, p_seed text, p_now timestamptz) returns bigint
     language plpgsql set synchronous_commit = off set work_mem = '256MB' as $$
 declare
     made bigint := 0;
@@ -14,15 +16,16 @@ declare
     began constant timestamptz := date_trunc('day', p_now - interval '38 days');
 begin
     create temp table state on commit drop as
-    select n, (member_id & 255)::smallint as bucket, member_id, 0::bigint as balance,
-           sha256('')::bytea as chain, 'infinity'::timestamptz as next_change_at, null::timestamptz as decided_at
+    select n, case n % 100 when 0 then p_entries_often else p_entries end as purchases,
+           (member_id & 255)::smallint as bucket, member_id, 0::bigint as balance,
+           sha256('')::bytea as chain, 'infinity'::timestamptz as next_change_at
     from (select n, ('x' || encode(substring(sha256(convert_to(p_seed || ' member ' || n, 'UTF8')) for 8), 'hex')
                     )::bit(64)::bigint & 9223372036854775807 as member_id
           from generate_series(p_first, p_last) n offset 0) numbered
-    order by 2, 3;
+    order by 3, 4;
     update state set chain = decode(repeat('00', 32), 'hex');
 
-    for level in 0 .. p_entries loop
+    for level in 0 .. greatest(p_entries, p_entries_often) loop
         create temp table step on commit drop as
         select s5.*, sha256(chain_before || int2send(bucket) || int8send(member_id) || key_bytes || int8send(level + 1)
                             || timestamptz_send(at) || int2send(kind::smallint) || int4send(merchant_id)
@@ -68,9 +71,9 @@ begin
                                    substring(int8send((date_part('epoch', at) * 1000)::bigint) from 3) from 1),
                                    52, 1), 53, 1), 'hex')::uuid as id
                         from (
-                            select n, bucket, member_id, balance as balance_before, state.chain as chain_before,
+                            select n, purchases, bucket, member_id, balance as balance_before, state.chain as chain_before,
                                    next_change_at,
-                                   began + (level * 36.0 / (p_entries + 1)) * interval '1 day'
+                                   began + (level * 36.0 / (purchases + 1)) * interval '1 day'
                                          + (n % 80000) * interval '1 second' as at,
                                    sha256(convert_to(p_seed || ' ' || n || ' ' || level, 'UTF8')) as h
                             from state order by bucket, member_id offset 0) s1 offset 0) s2 offset 0) s3 offset 0) s4
@@ -89,21 +92,55 @@ begin
         select bucket, member_id, id, 1, 'article-000042', 'grocery', 1000, amount, points from step where kind = 2;
         insert into loyal.lot select bucket, member_id, id, 1, merchant_id, points, at, expires_at
         from step where points > 0;
+        insert into loyal.identifier (identifier_hash, key_version, bucket, member_id)
+        select bench.identifier_hash((9900000000 + n)::text), 1, bucket, member_id
+        from step where purchases = level order by 1;
+        insert into loyal.member (bucket, member_id, available, debt, seq, chain, decided_at, next_change_at)
+        select bucket, member_id, balance, 0, level + 1, chain, at,
+               case when points > 0 then least(next_change_at, expires_at) else next_change_at end
+        from step where purchases = level order by bucket, member_id;
         drop table state;
         create temp table state on commit drop as
-        select n, bucket, member_id, balance, chain,
-               case when points > 0 then least(next_change_at, expires_at) else next_change_at end as next_change_at,
-               at as decided_at
-        from step;
+        select n, purchases, bucket, member_id, balance, chain,
+               case when points > 0 then least(next_change_at, expires_at) else next_change_at end as next_change_at
+        from step where purchases > level;
         drop table step;
     end loop;
-
-    insert into loyal.member (bucket, member_id, available, debt, seq, chain, decided_at, next_change_at)
-    select bucket, member_id, balance, 0, p_entries + 1, chain, decided_at, next_change_at
-    from state order by bucket, member_id;
-    insert into loyal.identifier (identifier_hash, key_version, bucket, member_id)
-    select bench.identifier_hash((9900000000 + n)::text), 1, bucket, member_id from state order by 1;
     return made;
 end
 $$;
+
+-- Three members of ten granted to the first merchant, and to four others each: to two of them all fields, to one all
+-- but the basket, to one what was bought at one merchant; one grant in five is for analysis, the others are for service.
+-- A tenth was revoked, but none of those who buy often, nor of the first merchant's.
+create function bench.preload_grants(p_first bigint, p_last bigint, p_merchant integer, p_merchants integer,
+                                     p_seed text, p_now timestamptz) returns bigint
+    language sql set synchronous_commit = off
+begin atomic
+    with who as (
+        select n, ('x' || encode(substring(sha256(convert_to(p_seed || ' member ' || n, 'UTF8')) for 8), 'hex')
+                   )::bit(64)::bigint & 9223372036854775807 as member_id
+        from generate_series(p_first, p_last) n where n % 10 < 3
+    ), made as (
+        select n, i, member_id, sha256(convert_to(p_seed || ' grant ' || n || ' ' || i, 'UTF8')) as h,
+               p_merchant + case i when 0 then 0 else 1 + (n / 10 + 11 * i)::integer % (p_merchants - 1) end as recipient
+        from who cross join generate_series(0, 4) i
+    ), added as (
+        insert into loyal.consent (bucket, member_id, consent_id, recipient, source, purpose, fields, granted_at, until_at,
+                                   text_version, channel, terminal_id, operator_id, body_hash, place,
+                                   ended_at, end_kind, end_terminal_id, end_operator_id)
+        select (member_id & 255)::smallint, member_id, bench.key_of(p_now - interval '39 days'), recipient,
+               case i when 4 then p_merchant + (n * 7 + 5)::integer % p_merchants else 0 end,
+               case i when 3 then 3 else 1 end, case i when 2 then 3 else 7 end,
+               p_now - interval '39 days', p_now + interval '300 days', 'bench-1', 1, recipient, 0,
+               substring(h from 17),
+               ('x' || encode(substring(h for 8), 'hex'))::bit(64)::bigint & 9223372036854775807,
+               ended, case when ended is not null then 1 end, case when ended is not null then recipient end,
+               case when ended is not null then 0 end
+        from (select *, case when i > 0 and n % 100 > 0 and get_byte(h, 8) < 26 then p_now - interval '1 day' end as ended
+              from made) g
+        order by 1, 2
+        returning 1)
+    select count(*) from added;
+end;
 commit;

@@ -11,6 +11,7 @@ ODD_VARIANT = bytes.fromhex("0190000000007000c000000000000001")
 
 def fields_of(message, till, operator_code):
     card = "0000000000000000"
+    who = {"member": {"identifier": {"kind": 1, "value": card}}}
     return {
         "enrol_member": lambda: {"key": till.key(), "identifiers": [{"kind": 1, "value": "1234"}], "store": "nowhere"},
         "find_member": lambda: {"identifier": {"kind": 1, "value": card}},
@@ -29,7 +30,23 @@ def fields_of(message, till, operator_code):
                                            "lifetime_months": 1, "valid_from": 20991231}},
         "list_earn_rates": lambda: {"merchant": "acme"},
         "check_conservation": lambda: {"bucket_first": 1, "bucket_last": 1},
+        "set_grant": lambda: till.grant_fields(card),
+        "revoke_grant": lambda: {**who, "recipient": "acme"},
+        "list_grants": lambda: {**who},
+        "translate_refs": lambda: {"refs": [b"r" * 17]},
+        "query_purchases": lambda: {**who, "purpose": 1, "filter": dict(FILTER)},
+        "list_members_never_met": lambda: {"purpose": 1, "filter": dict(FILTER)},
+        "count_members": lambda: {"purpose": 1, "filter": dict(FILTER)},
+        "list_entries": lambda: {**who},
+        "list_disclosures": lambda: {**who},
+        "set_standing": lambda: {**who, "standing": 2, "reason": "r"},
+        "erase_member": lambda: {**who, "key": till.key(), "reason": "r"},
+        "export_member": lambda: {**who, "reason": "r"},
     }[message]()
+
+
+def sender(message, till, operator):
+    return operator if message in OPERATORS else till.connection
 
 
 def put(fields, path, value):
@@ -46,6 +63,9 @@ def put(fields, path, value):
     return fields
 
 
+OPERATORS = {"add_merchant", "list_merchants", "add_stores", "list_stores", "add_terminal", "list_terminals", "set_earn_rate",
+             "list_earn_rates", "check_conservation", "list_disclosures", "set_standing", "erase_member", "export_member"}
+FILTER = {"merchants": ["nobody"]}  # so that what is inside its range ends in UNKNOWN_MERCHANT, not in a charge
 LINE = {"quantity_milli": 1, "amount_minor": 1}
 IDENTIFIER = {"kind": 1, "value": "1234"}
 STORE = {"merchant": "acme", "code": "s"}
@@ -108,11 +128,42 @@ BAD += [
     ("set_earn_rate", "rate.lifetime_months", 1201), ("set_earn_rate", "rate.valid_from", 20230229),
     ("set_earn_rate", "rate.valid_from", 20200101),
     ("check_conservation", "bucket_first", 2), ("check_conservation", "bucket_last", 256),
+    ("add_merchant", "merchant.standing", 1), ("add_terminal", "terminal.standing", 1),
+]
+BAD += [(m, path, value) for m in ("set_grant", "revoke_grant", "list_grants", "query_purchases", "list_entries",
+                                   "list_disclosures", "set_standing", "erase_member", "export_member")
+        for path, value in MEMBER[2:] + REFS]
+BAD += [(m, "member", None) for m in ("set_grant", "revoke_grant", "list_grants", "query_purchases", "list_entries",
+                                      "list_disclosures", "erase_member", "export_member")]
+BAD += [(m, path, value) for m in ("set_grant", "erase_member") for path, value in KEY]
+BAD += [(m, "reason", value) for m in ("set_standing", "erase_member", "export_member") for value in (None, "x" * 201)]
+BAD += [(m, "cursor", b"c" * 257) for m in ("list_grants", "query_purchases", "list_members_never_met", "list_entries",
+                                            "list_disclosures", "export_member")]
+BAD += [(m, "page_rows", 201) for m in ("query_purchases", "list_members_never_met", "list_entries")]
+BAD += [(m, path, value) for m in ("query_purchases", "list_members_never_met", "count_members") for path, value in [
+    ("purpose", None), ("filter.merchants", ["beta"] * 21), ("filter.merchants", [""]), ("filter.merchants", ["x" * 33]),
+    ("filter.categories", ["c"] * 21), ("filter.categories", [""]), ("filter.categories", ["c", "x" * 65]),
+    ("filter.date_first", 20240230), ("filter.date_first", 19691231), ("filter.date_last", 20241301),
+    ("filter.date_last", 100000101), ("filter.amount_minor_min", -1), ("filter.amount_minor_min", AMOUNT_MAX + 1),
+    ("filter.amount_minor_max", -1), ("filter.amount_minor_max", AMOUNT_MAX + 1), ("filter.channels", [1] * 6),
+    ("filter.channels", [0])]]
+BAD += [
+    ("set_grant", "grant", None), ("set_grant", "grant.recipient", "Upper"), ("set_grant", "grant.recipient", "x" * 33),
+    ("set_grant", "grant.source", "-x"), ("set_grant", "grant.source", "x" * 33), ("set_grant", "grant.purpose", None),
+    ("set_grant", "grant.fields", None), ("set_grant", "grant.fields", [1, 2, 3, 1]), ("set_grant", "grant.last_day", None),
+    ("set_grant", "grant.last_day", 20240230), ("set_grant", "grant.text_version", None),
+    ("set_grant", "grant.text_version", "x" * 33),
+    ("revoke_grant", "recipient", "Upper"), ("revoke_grant", "recipient", "x" * 33),
+    ("translate_refs", "refs", None), ("translate_refs", "refs", [b"r" * 17] * 501), ("translate_refs", "refs", [b""]),
+    ("translate_refs", "refs", [b"r" * 17, b"r" * 16]), ("translate_refs", "refs", [b"r" * 18]),
+    ("count_members", "k", 10 ** 6 + 1), ("list_entries", "reason", "x" * 201), ("list_entries", "reason", "r"),
+    ("set_standing", "standing", None),
 ]
 # Where what is missing or related is named otherwise than what was changed.
 NAMED = {
     ("reverse", "amount_minor", "0"): "reverse.amount_minor",
     ("reverse", "original_kind", "2"): "reverse.amount_minor",
+    ("list_entries", "member", "None"): "list_entries.of",
 }
 
 
@@ -126,8 +177,7 @@ def test_each_field_violation_is_named(world, acme, operator):
     for message, path, value in BAD:
         # pylint: disable=cell-var-from-loop
         fields = put(fields_of(message, acme, "newcomer"), path, value)
-        connection = operator if message.split("_")[0] in ("add", "list", "set", "check") else acme.connection
-        reply = connection.call(message, **fields)
+        reply = sender(message, acme, operator).call(message, **fields)
         want = expected(message, path, value)
         named = reply.field
         if isinstance(value, dict):
@@ -163,14 +213,32 @@ GOOD = [
     ("set_earn_rate", "rate.lifetime_months", 1200, "UNKNOWN_MERCHANT"),
     ("set_earn_rate", "rate.numerator", 10 ** 6, "UNKNOWN_MERCHANT"),
     ("check_conservation", "bucket_first", 0, "OK"),
+    ("set_grant", "grant.text_version", "x" * 32, "UNKNOWN_MEMBER"),
+    ("revoke_grant", "recipient", "x" * 32, "UNKNOWN_MEMBER"),
+    ("translate_refs", "refs", [b"r" * 17] * 500, "OK"),
+    ("query_purchases", "page_rows", 200, "UNKNOWN_MEMBER"),
+    ("query_purchases", "filter", {}, "UNKNOWN_MEMBER"),
+    ("query_purchases", "filter", None, "UNKNOWN_MEMBER"),
+    ("list_members_never_met", "page_rows", 200, "UNKNOWN_MERCHANT"),
+    ("list_members_never_met", "cursor", b"c" * 256, "CURSOR_INVALID"),
+    ("list_members_never_met", "cursor", b"c", "CURSOR_INVALID"),
+    ("count_members", "filter.merchants", ["beta"] * 19 + ["x" * 32], "UNKNOWN_MERCHANT"),
+    ("count_members", "filter.categories", ["é" * 32] * 20, "UNKNOWN_MERCHANT"),
+    ("count_members", "filter.channels", [1, 2, 3, 4, 5], "UNKNOWN_MERCHANT"),
+    ("count_members", "filter.amount_minor_max", AMOUNT_MAX, "UNKNOWN_MERCHANT"),
+    ("count_members", "filter.date_last", 99991231, "UNKNOWN_MERCHANT"),
+    ("count_members", "k", 10 ** 6, "UNKNOWN_MERCHANT"),
+    ("list_entries", "page_rows", 200, "UNKNOWN_MEMBER"),
+    ("set_standing", "reason", "x" * 200, "UNKNOWN_MEMBER"),
+    ("erase_member", "reason", "x" * 200, "UNKNOWN_MEMBER"),
+    ("export_member", "reason", "x" * 200, "UNKNOWN_MEMBER"),
 ]
 
 
 @pytest.mark.parametrize("message,path,value,code", GOOD, ids=lambda value: str(value)[:30])
 def test_the_edge_of_a_range_is_inside(world, acme, operator, message, path, value, code):
     fields = put(fields_of(message, acme, "newcomer"), path, value)
-    connection = operator if message.split("_")[0] in ("add", "list", "set", "check") else acme.connection
-    assert connection.call(message, **fields).code == code
+    assert sender(message, acme, operator).call(message, **fields).code == code
 
 
 def test_a_missing_extent(acme):
@@ -178,6 +246,81 @@ def test_a_missing_extent(acme):
     del fields["amount_minor"]
     reply = acme.connection.call("reverse", **fields).refused("INVALID_FIELD")
     assert reply.field.startswith("reverse")
+
+
+def faults_of(connection, message, cases):
+    for fields, want in cases:
+        reply = connection.call(message, **fields)
+        if reply.code != "INVALID_FIELD" or reply.field != want:
+            yield f"{message} {fields}: {reply.code} field {reply.field!r}, expected {want}"
+
+
+def test_fields_that_contradict_each_other(acme):
+    for message in ("query_purchases", "list_members_never_met", "count_members"):
+        fields = fields_of(message, acme, "")
+        dates, amounts = {"date_first": 20240602, "date_last": 20240601}, {"amount_minor_min": 2, "amount_minor_max": 1}
+        assert not list(faults_of(acme.connection, message, [
+            ({**fields, "filter": dates}, message + ".filter.date_first"),
+            ({**fields, "filter": amounts}, message + ".filter.amount_minor_min")]))
+
+
+@pytest.mark.parametrize("period,field", [
+    ({"from_us": 0}, "period.until_us"), ({"until_us": TIME_MAX + 1}, "period.until_us"),
+    ({"from_us": -1, "until_us": 5}, "period.from_us"), ({"from_us": 6, "until_us": 5}, "period.from_us"),
+    ({"from_us": 0, "until_us": 31 * 86400 * 10 ** 6 + 1}, "period"), ({"until_us": TIME_MAX}, "period")])
+def test_a_period_out_of_range(acme, period, field):
+    assert acme.connection.call("list_entries", period=period).refused("INVALID_FIELD").field == "list_entries." + field
+
+
+def test_a_period_in_range(acme):
+    for period in ({"from_us": TIME_MAX, "until_us": TIME_MAX}, {"until_us": 31 * 86400 * 10 ** 6}):
+        assert not acme.connection.call("list_entries", period=period).ok().entries
+
+
+def test_who_needs_a_reason_and_who_asks_for_a_period(acme, operator):
+    who = {"member": {"ref": b"r" * 17}}
+    assert operator.call("list_entries", **who).refused("INVALID_FIELD").field == "list_entries.reason"
+    assert operator.call("list_entries", period={"until_us": 5}, reason="r").refused("INVALID_FIELD").field == \
+        "list_entries.period"
+    assert acme.connection.call("list_entries", period={"until_us": 5}, reason="r").refused("INVALID_FIELD").field == \
+        "list_entries.reason"
+
+
+def test_a_grant_that_makes_no_sense(acme, operator, clock):
+    """What only the server's state can tell, of a member who is there."""
+    card = acme.enrolled()
+    fields = acme.grant_fields(card)
+    cases = [("last_day", clock.date(-1)), ("last_day", 99991231), ("last_day", 19700101), ("fields", [2, 2]),
+             ("fields", [0]), ("channel", 1), ("source", "acme")]
+    assert not list(faults_of(acme.connection, "set_grant", [
+        (put(fields, "grant." + name, value), "set_grant.grant." + name) for name, value in cases]))
+    own = put(put(fields, "grant.recipient", "acme"), "grant.channel", 2)
+    assert not list(faults_of(operator, "set_grant", [
+        (put(own, "grant." + name, value), "set_grant.grant." + name)
+        for name, value in [*cases[:-2], ("channel", 0), ("recipient", ""), ("source", "acme")]]))
+    ahead = clock.local().replace(year=clock.local().year + 2)
+    last = int(ahead.strftime("%Y%m%d"))
+    acme.connection.call("set_grant", **put(fields, "grant.last_day", last)).ok()
+    operator.call("set_grant", **put(put(own, "grant.last_day", clock.date()), "key", acme.key())).ok()
+
+
+def test_standings_and_subjects(acme, operator):
+    base = {"standing": 2, "reason": "r"}
+    assert not list(faults_of(operator, "set_standing", [
+        ({**base, "merchant": "Upper"}, "set_standing.merchant"), ({**base, "operator": "x" * 33}, "set_standing.operator"),
+        ({**base, "operator": "admin"}, "set_standing.operator"),
+        ({**base, "store": {"merchant": "acme"}}, "set_standing.store.code"),
+        ({**base, "store": {"code": "north"}}, "set_standing.store.merchant"),
+        ({**base, "store": {"merchant": "acme", "code": "x" * 33}}, "set_standing.store.code"),
+        ({**base, "terminal": {"merchant": "acme"}}, "set_standing.terminal.code"),
+        ({**base, "terminal": {"merchant": "acme", "code": "Upper"}}, "set_standing.terminal.code"),
+        ({**base, "terminal": {"merchant": "", "code": "t"}}, "set_standing.terminal.merchant")]))
+    assert operator.call("set_standing", **base).refused("INVALID_FIELD").field == "set_standing.subject"
+    assert operator.call("set_standing", **base, merchant="").refused("INVALID_FIELD").field == "set_standing.merchant"
+    assert operator.call("add_stores", stores=[STORE, {**STORE, "standing": 1}]).refused("INVALID_FIELD") \
+        .field.startswith("add_stores.stores")
+    assert acme.connection.call("revoke_grant", member={"ref": b"r" * 17}).refused("INVALID_FIELD").field == \
+        "revoke_grant.which"
 
 
 def test_text_never_repeats_what_was_sent(acme):

@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from support.proto import Request
+from support.proto import MESSAGES, Request
 from support.wire import Connection, frame
 
 
@@ -82,7 +82,9 @@ def test_ping_tells_the_domains_time(world, acme):
     assert acme.connection.call("ping").ok().server_time_us == world.clock.now_us
 
 
-TILLS_ONLY = ["enrol_member", "find_member", "get_balance", "earn", "redeem", "reverse"]
+TILLS_ONLY = ["enrol_member", "get_balance", "earn", "redeem", "reverse", "query_purchases", "list_members_never_met",
+              "count_members"]
+NOBODY = {"identifier": {"kind": 1, "value": "0000000000000000"}}
 OPERATORS_ONLY = {
     "add_merchant": {"merchant": {"code": "eve", "name": "Eve", "currency": "EUR"}},
     "list_merchants": {}, "add_stores": {"stores": [{"merchant": "acme", "code": "eve"}]},
@@ -91,8 +93,16 @@ OPERATORS_ONLY = {
     "list_terminals": {"merchant": "acme"},
     "set_earn_rate": {"rate": {"merchant": "acme", "numerator": 9, "denominator": 1, "valid_from": 20990101}},
     "list_earn_rates": {"merchant": "acme"}, "get_status": {}, "list_owed_points": {},
-    "check_conservation": {"bucket_last": 255},
+    "check_conservation": {"bucket_last": 255}, "list_disclosures": {"member": NOBODY},
+    "set_standing": {"merchant": "beta", "standing": 2, "reason": "r"},
+    "erase_member": {"key": bytes.fromhex("01900000000070008000000000000001"), "member": NOBODY, "reason": "r"},
+    "export_member": {"member": NOBODY, "reason": "r"},
 }
+# Both may; that each gets what is his is for other tests.
+FOR_BOTH = {"ping": {}, "find_member": NOBODY, "translate_refs": {"refs": [b"r" * 17]}, "list_grants": {"member": NOBODY},
+            "revoke_grant": {"member": NOBODY, "all": {}},
+            "set_grant": {"key": bytes.fromhex("01900000000070008000000000000001"), "member": NOBODY, "grant": {
+                "recipient": "acme", "purpose": 1, "fields": [1], "last_day": 99991231, "text_version": "1"}}}
 
 
 @pytest.mark.parametrize("message", OPERATORS_ONLY)
@@ -105,11 +115,26 @@ def test_a_terminal_may_not(acme, operator, message):
 def test_an_operator_may_not(acme, operator, message):
     card = acme.enrolled(10)
     fields = {"enrol_member": lambda: acme.enrol_fields(acme.world.new_card()),
-              "find_member": lambda: {"identifier": {"kind": 1, "value": card}},
               "get_balance": lambda: {"member": {"identifier": {"kind": 1, "value": card}}},
               "earn": lambda: acme.earn_fields(card, 100), "redeem": lambda: acme.redeem_fields(card, 1),
-              "reverse": lambda: acme.reverse_fields(card, acme.key())}[message]()
+              "reverse": lambda: acme.reverse_fields(card, acme.key()),
+              "query_purchases": lambda: {"member": {"identifier": {"kind": 1, "value": card}}, "purpose": 1},
+              "list_members_never_met": lambda: {"purpose": 1}, "count_members": lambda: {"purpose": 1}}[message]()
     operator.call(message, **fields).refused("NOT_ALLOWED")
+
+
+@pytest.mark.parametrize("message", FOR_BOTH)
+def test_both_may(acme, operator, message):
+    for connection in (acme.connection, operator):
+        assert connection.call(message, **FOR_BOTH[message]).code != "NOT_ALLOWED"
+
+
+def test_every_message_has_its_senders(acme, operator):
+    """The three lists name all messages; list_entries is asked differently by each."""
+    named = {*TILLS_ONLY, *OPERATORS_ONLY, *FOR_BOTH, "hello", "list_entries"}
+    assert named == set(MESSAGES)
+    acme.connection.call("list_entries", member=NOBODY).refused("UNKNOWN_MEMBER")
+    operator.call("list_entries", member=NOBODY, reason="r").refused("UNKNOWN_MEMBER")
 
 
 def test_three_hundred_in_flight(acme):

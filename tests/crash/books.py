@@ -362,15 +362,15 @@ class Books:
 
     def check_sums(self):
         world = self.world
-        for issuer, issued, available, redeemed, expired, clawed_back, debt in world.sums:
-            if issued != available + redeemed + expired + clawed_back - debt:
+        for issuer, issued, available, redeemed, expired, forfeited, clawed_back, debt in world.sums:
+            if issued != available + redeemed + expired + forfeited + clawed_back - debt:
                 self.object(7, "issuer {}: {} issued, {} accounted for", issuer, issued,
-                            available + redeemed + expired + clawed_back - debt)
+                            available + redeemed + expired + forfeited + clawed_back - debt)
             legs = lambda kind, who=issuer: world.legs[who, kind]
             left = (legs(MADE) + legs(RESTORED) - legs(REDEEMED) - legs(CLAWED_BACK) - legs(REPAID) - legs(EXPIRED))
             if left != world.lots.get(issuer, 0) or issued != legs(MADE) or debt != legs(OWED) - legs(REPAID):
                 self.object(7, "issuer {}: lots of {}, legs give {}", issuer, world.lots.get(issuer, 0), left)
-            if min(issued, available, redeemed, expired, clawed_back, debt) < 0:
+            if min(issued, available, redeemed, expired, forfeited, clawed_back, debt) < 0:
                 self.object(8, "issuer {} has a negative sum", issuer)
         if world.negative or any(min(row) < 0 for row in world.members.values()):
             self.object(8, "{} rows with a negative number", world.negative)

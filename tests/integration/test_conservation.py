@@ -6,7 +6,8 @@ import pytest
 
 from test_points import (LEG_CLAWED, LEG_DEBT, LEG_EXPIRED, LEG_MADE, LEG_REDEEMED, LEG_REPAID, LEG_RESTORED, legs_of)
 
-FIELDS = ("issued", "available", "redeemed", "expired", "clawed_back", "debt")
+FIELDS = ("issued", "available", "redeemed", "expired", "forfeited", "clawed_back", "debt")
+FORFEIT = 7  # entry kind
 
 
 def sums_of_legs(database, now_us):
@@ -17,7 +18,7 @@ def sums_of_legs(database, now_us):
     def add(issuer, field, points):
         row = sums.setdefault(codes[issuer], dict.fromkeys(FIELDS, 0))
         row[field] += points
-    for entry in database.rows("select legs from loyal.entry"):
+    for entry in database.rows("select kind, legs from loyal.entry"):
         for kind, _, _, issuer, points in legs_of(entry):
             if kind == LEG_MADE:
                 add(issuer, "issued", points)
@@ -26,7 +27,7 @@ def sums_of_legs(database, now_us):
             elif kind == LEG_RESTORED:
                 add(issuer, "redeemed", -points)
             elif kind == LEG_EXPIRED:
-                add(issuer, "expired", points)
+                add(issuer, "forfeited" if entry["kind"] == FORFEIT else "expired", points)
             elif kind == LEG_CLAWED:
                 add(issuer, "clawed_back", points)
             elif kind == LEG_DEBT:
@@ -42,7 +43,7 @@ def sums_of_legs(database, now_us):
 
 @pytest.mark.last
 def test_r30_the_books_of_the_whole_run(operator, database, clock):
-    """issued = available + redeemed + expired + clawed back - debt: legs, lots and members' rows agree."""
+    """issued = available + redeemed + expired + forfeited + clawed back - debt: legs, lots and members' rows agree."""
     entries = "select count(*) from loyal.entry"
     entries_before = database.value(entries)
     checked = operator.call("check_conservation", bucket_last=255).ok()
@@ -50,8 +51,8 @@ def test_r30_the_books_of_the_whole_run(operator, database, clock):
     told = {row.issuer: {field: getattr(row, field) for field in FIELDS} for row in checked.sums}
     assert told == sums_of_legs(database, clock.now_us)
     for issuer, row in told.items():
-        assert row["issued"] == (row["available"] + row["redeemed"] + row["expired"] + row["clawed_back"]
-                                 - row["debt"]), issuer
+        assert row["issued"] == (row["available"] + row["redeemed"] + row["expired"] + row["forfeited"]
+                                 + row["clawed_back"] - row["debt"]), issuer
     rows = database.row("select sum(available) as available, sum(debt) as debt, count(*) as members from loyal.member")
     assert rows["available"] == database.value("select sum(points) from loyal.lot")
     assert rows["debt"] == sum(row["debt"] for row in told.values())

@@ -2,41 +2,7 @@
 begin;
 select no_plan();
 
--- A leg as the journal writes it.
-create function pg_temp.leg(kind int, lot uuid, number int, issuer int, points bigint, earned timestamptz, expires timestamptz)
-    returns bigint[]
-    language sql
-    return array[kind, ('x' || substr(replace(lot::text, '-', ''), 1, 16))::bit(64)::bigint,
-                 ('x' || substr(replace(lot::text, '-', ''), 17))::bit(64)::bigint, number, issuer, points,
-                 (extract(epoch from earned) * 1000000)::bigint - 946684800000000,
-                 case expires when 'infinity' then 9223372036854775807
-                 else (extract(epoch from expires) * 1000000)::bigint - 946684800000000 end]::bigint[];
-
--- The next entry of a member; who calls says what its balance and debt are.
-create function pg_temp.post(member bigint, id uuid, kind int, merchant int, points bigint, balance bigint, debt bigint,
-                             legs bigint[], original uuid default null, fields text[] default array['milk', 'food'])
-    returns void
-    language sql
-as $$
-    insert into loyal.basket_line
-    select member % 256, member, id, n, fields[n * 2 - 1], fields[n * 2], 1000, 199, n
-    from generate_series(1, cardinality(fields) / 2) n;
-    insert into loyal.entry
-    select member % 256, member, id,
-           coalesce((select max(e.seq) from loyal.entry e where e.member_id = post.member), 0) + 1, ('epoch'::timestamptz
-           + ('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint * interval '1 millisecond'),
-           kind, merchant, points, balance, debt, 1, legs, original, decode(md5(id::text), 'hex'), '', '',
-           pg_current_xact_id(), decode(md5('salt' || id), 'hex'), 1, 2, 1, 'T1', 'receipt é ' || id, 0, 20140101,
-           '2014-01-01 10:00+00', 398, 0, 'EUR';
-    update loyal.entry e set facts_hash = loyal.facts_hash_of(e) where e.id = post.id and member_id = member;
-    update loyal.entry e
-    set chain = loyal.chain_of((select p.chain from loyal.entry p where p.member_id = member and p.seq = e.seq - 1), e)
-    where e.id = post.id and member_id = member;
-$$;
-
-create function pg_temp.id(day date, n int) returns uuid
-    language sql
-    return overlay(loyal.uuid_at(day::timestamp at time zone 'UTC')::text placing lpad(n::text, 4, '0') from 33)::uuid;
+\ir books.psql
 
 -- The findings after a statement, whose effect is then undone.
 create function pg_temp.after(statement text) returns setof text
@@ -101,10 +67,10 @@ insert into loyal.member
 select bucket, member_id, balance, debt, seq, chain, decided_at, '2014-07-01 00:00+00' from loyal.entry where id = :'reverse';
 
 select results_eq($$select * from loyal.issuer_sums(0, 255, '2014-02-02 00:00+00')$$,
-    'values (1, 800::bigint, 200::bigint, 600::bigint, 0::bigint, 0::bigint, 0::bigint), (2, 300, 300, 0, 0, 0, 0)',
+    'values (1, 800::bigint, 200::bigint, 600::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint), (2, 300, 300, 0, 0, 0, 0, 0)',
     'R30: the worked example, L1 600, L2 300, L3 200, 1000 redeemed, 400 reversed');
 select results_eq($$select * from loyal.issuer_sums(0, 255, '2014-07-01 00:00+00')$$,
-    'values (1, 800::bigint, 0::bigint, 600::bigint, 200::bigint, 0::bigint, 0::bigint), (2, 300, 0, 0, 300, 0, 0)',
+    'values (1, 800::bigint, 0::bigint, 600::bigint, 200::bigint, 0::bigint, 0::bigint, 0::bigint), (2, 300, 0, 0, 300, 0, 0, 0)',
     'R21: the same books at the lots'' expiry');
 select results_eq('select * from loyal.owed_points()', 'values (1, 3, 600::bigint)',
     'A owes C for 600 points, B owes C nothing');
@@ -135,14 +101,14 @@ insert into loyal.member
 select bucket, member_id, balance, debt, seq, chain, decided_at, 'infinity' from loyal.entry where id = :'last';
 
 select results_eq($$select * from loyal.issuer_sums(0, 255, '2014-02-02 00:00+00')$$,
-    'values (1, 812::bigint, 207::bigint, 600::bigint, 5::bigint, 0::bigint, 0::bigint), (2, 380, 300, 40, 0, 50, 10)',
+    'values (1, 812::bigint, 207::bigint, 600::bigint, 5::bigint, 0::bigint, 0::bigint, 0::bigint), (2, 380, 300, 40, 0, 0, 50, 10)',
     'R30: both members');
 select results_eq($$select * from loyal.issuer_sums(250, 255, '2014-02-02 00:00+00')$$,
-    'values (1, 12::bigint, 7::bigint, 0::bigint, 5::bigint, 0::bigint, 0::bigint), (2, 80, 0, 40, 0, 50, 10)',
+    'values (1, 12::bigint, 7::bigint, 0::bigint, 5::bigint, 0::bigint, 0::bigint, 0::bigint), (2, 80, 0, 40, 0, 0, 50, 10)',
     'only some buckets');
 select is_empty(format($$select * from loyal.issuer_sums(0, 255, %L)
-                         where issued <> available + redeemed + expired + clawed_back - debt$$, as_of),
-                'R30: issued = available + redeemed + expired + clawed back - debt, as of ' || as_of)
+                         where issued <> available + redeemed + expired + forfeited + clawed_back - debt$$, as_of),
+                'R30: issued = available + redeemed + expired + forfeited + clawed back - debt, as of ' || as_of)
 from unnest(array['2014-01-01 00:00+00', '2014-02-02 00:00+00', 'infinity']) as_of;
 select results_eq('select * from loyal.owed_points()', 'values (1, 3, 600::bigint), (2, 2, 40)',
     'issuer = redeemer is listed');

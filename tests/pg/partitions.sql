@@ -1,6 +1,6 @@
 -- Quarters made ahead: which, with what bounds, whose, and what they refuse.
 begin;
-select plan(29);
+select plan(34);
 
 select is(loyal.uuid_at('1970-01-01 00:00+00')::text, '00000000-0000-7000-8000-000000000000', 'the first UUIDv7');
 select is(loyal.uuid_at('2014-01-01 00:00:00.0009+00'), loyal.uuid_at('2014-01-01 00:00+00'),
@@ -10,11 +10,12 @@ select cmp_ok(loyal.uuid_at('2014-01-01 00:00:00.001+00'), '>',
 
 select has_table('loyal', 'entry_2014q1', 'deploy makes the first quarter of its range');
 select has_table('loyal', 'basket_line_2014q4', 'and the last');
+select has_table('loyal', 'disclosure_2014q2', 'of each table that a UUIDv7 divides');
 select hasnt_table('loyal', 'entry_2015q1', 'but no more');
 select is(loyal.partitions_make('2014-01-01', '2014-12-31'), 0, 'what exists is left alone');
-select is(loyal.partitions_make('2014-12-31', '2015-01-01'), 2, 'one quarter, two tables');
-select is(loyal.partitions_make('2019-11-30', '2020-05-01'), 6, 'over a new year, after a gap');
-select is(loyal.partitions_make('2014-01-01', '2015-12-31'), 6, 'only those that are missing');
+select is(loyal.partitions_make('2014-12-31', '2015-01-01'), 3, 'one quarter, three tables');
+select is(loyal.partitions_make('2019-11-30', '2020-05-01'), 9, 'over a new year, after a gap');
+select is(loyal.partitions_make('2014-01-01', '2015-12-31'), 9, 'only those that are missing');
 select has_table('loyal', 'entry_2015q4', 'named by year and quarter');
 select throws_ok($$select loyal.partitions_make('2015-01-01', '2014-12-31')$$, '22023', null, 'not backwards');
 select throws_ok($$select loyal.partitions_make('2015-01-01', null)$$, '22023', null, 'not without an end');
@@ -24,7 +25,7 @@ select throws_ok($$select loyal.partitions_make('1969-12-31', '2014-01-01')$$, '
 
 select is(pg_get_expr(relpartbound, oid), format('FOR VALUES FROM (%L) TO (%L)',
         loyal.uuid_at('2015-04-01 00:00+00'), loyal.uuid_at('2015-07-01 00:00+00')), 'UTC quarters, ' || relname)
-from pg_class where relname in ('entry_2015q2', 'basket_line_2015q2') and relnamespace = 'loyal'::regnamespace
+from pg_class where relname in ('entry_2015q2', 'basket_line_2015q2', 'disclosure_2015q2') and relnamespace = 'loyal'::regnamespace
 order by relname;
 select is_empty($$select conname from pg_constraint where conname = 'range_ahead'$$,
     'the check that spared the scan is gone');
@@ -33,14 +34,25 @@ select is_empty($$select child.relname
                   where parent.relnamespace = 'loyal'::regnamespace
                   and (child.relowner <> parent.relowner or child.relacl is not null)$$,
     'each has the owner of its parent, and nobody else any right');
-select is((select count(*) from pg_index where indrelid = 'loyal.entry_2015q2'::regclass), 3::bigint,
+select is((select count(*) from pg_index where indrelid = 'loyal.entry_2015q2'::regclass), 4::bigint,
     'the indexes of the parent, each once');
 select is((select count(*) from pg_inherits i join pg_index x on x.indexrelid = i.inhrelid
-           where x.indrelid = 'loyal.entry_2015q2'::regclass), 3::bigint, 'attached to those of the parent');
+           where x.indrelid = 'loyal.entry_2015q2'::regclass), 4::bigint, 'attached to those of the parent');
 select col_has_default('loyal', 'entry_2015q2', 'xact', 'xact fills itself');
+select is((select count(*) from pg_index where indrelid = 'loyal.disclosure_2015q2'::regclass), 1::bigint,
+    'a record of disclosures has its key, and no index beside it');
+
+-- A table that comes later needs no word in the function.
+set local role loyal_owner;
+create table loyal.later (at date, id uuid) partition by range (id);
+create table loyal.by_day (at date, id uuid) partition by range (at);
+reset role;
+select is(loyal.partitions_make('2015-10-01', '2015-10-01'), 1, 'what is divided by a UUIDv7 gets its quarters');
+select has_table('loyal', 'later_2015q4', 'by its own column');
+drop table loyal.later, loyal.by_day;
 
 set timezone = 'America/New_York';
-select is(loyal.partitions_make('2016-01-01', '2016-01-01'), 2, 'whatever the time zone of the session');
+select is(loyal.partitions_make('2016-01-01', '2016-01-01'), 3, 'whatever the time zone of the session');
 select is((select pg_get_expr(relpartbound, oid) from pg_class where oid = 'loyal.entry_2016q1'::regclass),
     format('FOR VALUES FROM (%L) TO (%L)', loyal.uuid_at('2016-01-01 00:00+00'),
            loyal.uuid_at('2016-04-01 00:00+00')), 'the quarter is UTC');
@@ -49,7 +61,7 @@ select is((select pg_get_expr(relpartbound, oid) from pg_class where oid = 'loya
 set local role loyal_maintenance;
 select loyal.partitions_make('2017-01-01', '2017-03-31') as made \gset
 reset role;
-select is(:made, 2, 'maintenance makes them');
+select is(:made, 3, 'maintenance makes them');
 select is((select relowner::regrole::text from pg_class where oid = 'loyal.entry_2017q1'::regclass), 'loyal_owner',
     'and the owner owns them');
 

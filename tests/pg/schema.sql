@@ -1,17 +1,23 @@
 -- The schema as deployed: what sits in it, whom it belongs to, what its constraints refuse.
 begin;
-select plan(31);
+select plan(43);
 
 select schema_owner_is('loyal', 'loyal_owner');
 select bag_eq($$select relname::text from pg_class where relnamespace = 'loyal'::regnamespace
                 and relkind in ('r', 'p') and not relispartition$$,
     array['reference_epoch', 'merchant', 'store', 'terminal', 'operator', 'rule', 'schema_version', 'member',
-          'identifier', 'lot', 'debt', 'entry', 'basket_line', 'refusal', 'lease'], 'the tables');
+          'identifier', 'lot', 'debt', 'entry', 'basket_line', 'refusal', 'lease', 'standing_change',
+          'member_standing_change', 'consent', 'disclosure', 'privacy_rule', 'question_budget', 'release', 'erasure'], 'the tables');
+select bag_eq($$select relname || ' of ' || relowner::regrole from pg_class
+                where relnamespace = 'loyal'::regnamespace and relkind = 'v'$$,
+    array['disclosed_entry of loyal_owner', 'entry_leg of loyal_owner', 'standing of loyal_owner',
+          'line_elsewhere of loyal_network', 'member_granting of loyal_network', 'purchase_elsewhere of loyal_network'],
+    'the views: what network queries see belongs to a role that row security holds');
 select is_empty($$select relname from pg_class where relnamespace = 'loyal'::regnamespace
-                  and relowner <> 'loyal_owner'::regrole$$, 'all relations belong to the owner');
+                  and relkind <> 'v' and relowner <> 'loyal_owner'::regrole$$, 'all tables and indexes belong to the owner');
 select is_empty($$select proname from pg_proc where pronamespace = 'loyal'::regnamespace
                   and proowner <> 'loyal_owner'::regrole$$, 'all functions belong to the owner');
-select results_eq('select version from loyal.schema_version', array['privileges'],
+select results_eq('select version from loyal.schema_version', array['rights'],
     'the version is the name of the last change');
 select results_eq('select version from loyal.schema_version',
     'select change from sqitch.changes order by committed_at desc limit 1', 'as the registry has it');
@@ -22,8 +28,7 @@ select is_empty($$select tgname from pg_trigger t join pg_class c on c.oid = tgr
 select is_empty($$select relname from pg_class where relnamespace = 'loyal'::regnamespace and relkind = 'S'$$,
     'no sequences');
 select is_empty($$select conname from pg_constraint where contype = 'f' and conrelid in
-                  (select ('loyal.' || t)::regclass from unnest(array['member', 'lot', 'debt', 'identifier', 'entry',
-                                                                      'basket_line', 'refusal']) t)$$, 'no foreign keys on member-keyed tables');
+                  (select attrelid from pg_attribute where attname = 'member_id')$$, 'no foreign keys on member-keyed tables');
 select is_empty($$select proname from pg_proc where pronamespace = 'loyal'::regnamespace
                   and pg_get_functiondef(oid) ~* '\m(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday)\M *\(|current_(date|time|timestamp)|localtime'$$,
     'no function reads a clock');
@@ -35,12 +40,13 @@ select is_empty($$select c.relname from pg_index i join pg_class c on c.oid = i.
                   and not i.indisprimary$$, 'what changes with each posting has no index beside its key');
 
 -- Every member-keyed table starts its key with bucket and member_id.
-select is_empty($$select t from unnest(array['member', 'lot', 'debt', 'entry', 'basket_line', 'refusal']) t
-                  where (select array_agg(a.attname::text order by k.n)
+select is_empty($$select t.relname from pg_class t join pg_attribute m on m.attrelid = t.oid and m.attname = 'member_id'
+                  where t.relnamespace = 'loyal'::regnamespace and t.relkind in ('r', 'p') and t.relname <> 'identifier'
+                  and (select array_agg(a.attname::text order by k.n)
                          from pg_index i, unnest(i.indkey) with ordinality k (attnum, n), pg_attribute a
-                         where i.indrelid = ('loyal.' || t)::regclass and i.indisprimary
+                         where i.indrelid = t.oid and i.indisprimary
                                and a.attrelid = i.indrelid and a.attnum = k.attnum and k.n <= 2)
-                        <> array['bucket', 'member_id']$$, 'keys start with bucket and member_id');
+                        is distinct from array['bucket', 'member_id']$$, 'keys start with bucket and member_id');
 
 prepare member_of (int, bigint, bigint) as
     insert into loyal.member values ($1, 1, $2, $3, 0, '', '2014-01-01 00:00+00', 'infinity');
@@ -66,6 +72,26 @@ select throws_ok($$insert into loyal.rule values (1, 1, '2014-01-01', 1, 0, 12)$
 select throws_ok('insert into loyal.reference_epoch values (true, 2)', '23505', null, 'one epoch');
 select throws_ok('insert into loyal.reference_epoch values (false, 2)', '23514', null, 'only one epoch');
 select throws_ok($$insert into loyal.schema_version values (true, 'other')$$, '23505', null, 'one version');
+
+
+-- --- grants (R38) -----------------------------------------------------------------------------------
+prepare grant_of (int, int, int, timestamptz, int) as
+    insert into loyal.consent (bucket, member_id, consent_id, recipient, source, purpose, fields, granted_at, until_at,
+                               text_version, channel, terminal_id, operator_id, body_hash, place, ended_at, end_kind)
+    values (1, 1, gen_random_uuid(), 1, $1, $2, $3, '2014-01-01 00:00+00', '2015-01-01 00:00+00', 'v1', 1, 1, 0, '', 1, $4, $5);
+select throws_ok('execute grant_of (0, 0, 1, null, null)', '23514', null, 'R38: a grant has one of three purposes');
+select throws_ok('execute grant_of (0, 1, 0, null, null)', '23514', null, 'R38: it names some fields');
+select throws_ok('execute grant_of (0, 1, 8, null, null)', '23514', null, 'R38: which exist');
+select throws_ok($$execute grant_of (0, 1, 1, '2014-02-01 00:00+00', null)$$, '23514', null, 'no end without its reason');
+select throws_ok('execute grant_of (0, 1, 1, null, 1)', '23514', null, 'no reason without an end');
+select lives_ok('execute grant_of (0, 1, 1, null, null)', 'a grant');
+select throws_ok('execute grant_of (0, 1, 7, null, null)', '23505', null,
+    'R38: one of a recipient, source and purpose is in force');
+select lives_ok($$execute grant_of (0, 1, 7, '2014-02-01 00:00+00', 1)$$, 'beside those that ended');
+select lives_ok('execute grant_of (2, 1, 1, null, null)', 'and those of another source');
+select lives_ok('execute grant_of (0, 2, 1, null, null)', 'and of another purpose');
+select throws_ok($$insert into loyal.privacy_rule values (2, '2014-01-01 00:00+00', 4, 20, 7)$$, '23514', null,
+    'R39: no group is smaller than five');
 
 select * from finish();
 rollback;

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 struct loyal_client *bench_connect(const struct bench_target *target, unsigned merchant)
@@ -87,4 +88,78 @@ struct loyal_request bench_earn_make(struct bench_earn *earn, const struct loyal
     earn->line = (struct loyal_line){"article-000042", "grocery", 1000, request.amount_minor};
     loyal_key_make(now_us, request.key);
     return request;
+}
+
+double bench_cpu_seconds(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static size_t step_of(uint64_t us)
+{
+    if (us < 1U << BENCH_STEP_BITS)
+        return us;
+    unsigned shift = 63 - (unsigned)__builtin_clzll(us) - BENCH_STEP_BITS;
+    size_t step =
+        ((size_t)(shift + 1) << BENCH_STEP_BITS) + (us >> shift) - (1U << BENCH_STEP_BITS);
+    return step < BENCH_STEPS_MAX ? step : BENCH_STEPS_MAX - 1;
+}
+
+/* The middle of a step, in milliseconds. */
+static double step_ms(size_t step)
+{
+    if (step < 1U << BENCH_STEP_BITS)
+        return (double)step / 1000;
+    size_t shift = (step >> BENCH_STEP_BITS) - 1;
+    double low = (double)((step & ((1U << BENCH_STEP_BITS) - 1)) + (1U << BENCH_STEP_BITS));
+    return (low + 0.5) * (double)(UINT64_C(1) << shift) / 1000;
+}
+
+void bench_tally_add(struct bench_tally *tally, const struct loyal_answer *answer, int64_t us)
+{
+    tally->steps[step_of((uint64_t)us)]++;
+    tally->answers++;
+    tally->repeated += answer->attempts > 1;
+    tally->rows += answer->list_count;
+    if (answer->kind != LOYAL_OK)
+        tally->others[(unsigned)answer->code < BENCH_CODES_MAX ? answer->code
+                                                               : BENCH_CODES_MAX - 1]++;
+}
+
+double bench_tally_ms(const struct bench_tally *tally, double share)
+{
+    uint64_t wanted = (uint64_t)((double)tally->answers * share), seen = 0;
+    for (size_t i = 0; i < BENCH_STEPS_MAX; i++) {
+        seen += tally->steps[i];
+        if (seen > wanted)
+            return step_ms(i);
+    }
+    return 0;
+}
+
+uint64_t bench_tally_print(const struct bench_tally *tally, double seconds)
+{
+    uint64_t sum = 0;
+    const char *comma = "";
+    double answers = tally->answers ? (double)tally->answers : 1;
+    printf("\"answers\": %" PRIu64 ", \"repeated\": %" PRIu64
+           ", \"rows\": %.1f, \"ops_per_s\": %.1f, \"p50_ms\": %.4f, \"p99_ms\": %.4f, "
+           "\"not_ok\": {",
+           tally->answers, tally->repeated, (double)tally->rows / answers,
+           (double)tally->answers / seconds, bench_tally_ms(tally, 0.50),
+           bench_tally_ms(tally, 0.99));
+    for (int i = 0; i < BENCH_CODES_MAX; i++) {
+        if (tally->others[i] == 0)
+            continue;
+        printf("%s\"%s\": %" PRIu64, comma,
+               i < BENCH_CODES_MAX - 1 ? loyal_code_name((enum loyal_code)i) : "library",
+               tally->others[i]);
+        comma = ", ";
+        sum += tally->others[i];
+    }
+    printf("}");
+    return sum;
 }

@@ -1,5 +1,5 @@
-/* What the load programs share: clients of the bench's terminals, random numbers with a seed, and
- * the earn that both sides of the comparison send. */
+/* What the load programs share: clients of the bench's terminals, random numbers with a seed, the
+ * earn that both sides of the comparison send, and a tally of answers and their latencies. */
 #ifndef TESTS_SUPPORT_BENCH_CLIENT_H
 #define TESTS_SUPPORT_BENCH_CLIENT_H
 
@@ -9,6 +9,9 @@
 #define BENCH_CARD_FIRST    INT64_C(9900000000)
 #define BENCH_CARD_BYTES    24
 #define BENCH_RECEIPT_BYTES 24
+#define BENCH_CODES_MAX     40
+#define BENCH_STEP_BITS     6 /* 64 steps for each power of two: 1.6 % */
+#define BENCH_STEPS_MAX     (40 << BENCH_STEP_BITS)
 
 /* Where the daemon is, and the folder of the terminals' certificates: BUNDLES/bench-N/terminal.* */
 struct bench_target {
@@ -38,5 +41,20 @@ struct loyal_request bench_earn_make(struct bench_earn *earn, const struct loyal
                                      int64_t card, uint64_t *random);
 
 int64_t bench_now_us(void);
+/* Of this process until now. */
+double bench_cpu_seconds(void);
+
+/* Starts as zeroes. */
+struct bench_tally {
+    uint64_t answers, repeated, rows;
+    uint64_t others[BENCH_CODES_MAX]; /* not ok, by result code, the last one: all larger codes */
+    uint64_t steps[BENCH_STEPS_MAX];
+};
+
+void bench_tally_add(struct bench_tally *tally, const struct loyal_answer *answer, int64_t us);
+/* The latency that this share of the answers did not pass. */
+double bench_tally_ms(const struct bench_tally *tally, double share);
+/* Members of a JSON object on stdout; how many answers were not ok. */
+uint64_t bench_tally_print(const struct bench_tally *tally, double seconds);
 
 #endif

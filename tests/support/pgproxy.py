@@ -114,6 +114,7 @@ class _Link:
             self.statements[name] = sql.decode()
         elif message[:1] == b"B":
             name = message[5:].split(b"\0", 2)[1]
+            self.proxy.asked.append((self.application, self.statements.get(name, "")))
             verb = re.match(r"\s*(\w*)", self.statements.get(name, "")).group(1).lower()
             return {"begin": BEGIN, "commit": COMMIT}.get(verb)
         return None
@@ -182,6 +183,7 @@ class PgProxy:
         self._links = []
         self._stops = []  # (stop, application) not yet reached
         self._all = []
+        self.asked = []  # (application, SQL) of each statement that went to the server
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 

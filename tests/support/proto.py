@@ -30,3 +30,6 @@ Request, Response = envelope.Request, envelope.Response
 MESSAGES = [field.name for field in Request.DESCRIPTOR.oneofs_by_name["body"].fields]
 CARD, PHONE, EMAIL = 1, 2, 3
 EARN, REDEMPTION = 1, 2
+SERVICE, OFFER, ANALYSIS = 1, 2, 3
+MERCHANT_AND_DATE, AMOUNT, BASKET = 1, 2, 3
+ACTIVE, SUSPENDED, REVOKED = 1, 2, 3

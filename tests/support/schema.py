@@ -5,11 +5,14 @@ import re
 from google.protobuf.descriptor import FieldDescriptor
 
 from support.paths import PROTOCOL
-from support.proto import MESSAGES, Response, result
+from support.proto import AMOUNT, BASKET, MERCHANT_AND_DATE, MESSAGES, Response, result
 
 ROW = re.compile(r"^\| (\d+) `(\w+)` \| (\w+) \| (yes)? *\|", re.M)
 TEXT_MAX, FIELD_MAX, RETRY_MS_MAX = 300, 160, 60000
-REF_BYTES, KEY_BYTES = 17, 16
+REF_BYTES, KEY_BYTES, CURSOR_BYTES_MAX = 17, 16, 256
+BYTES = {"ref": REF_BYTES, "refs": REF_BYTES, "purchase_id": REF_BYTES, "entry_key": KEY_BYTES, "grant_key": KEY_BYTES,
+         "original_key": KEY_BYTES}
+KEYED = {"enrol_member", "earn", "redeem", "reverse", "set_grant", "erase_member"}
 BODY_BESIDE_OK = {"DUPLICATE_RECEIPT", "ALREADY_ENROLLED"}
 CLOSES = {"MALFORMED", "NOT_IDENTIFIED", "WRONG_MERCHANT"}
 
@@ -58,10 +61,54 @@ def _walk(message, path):
         for item in values:
             if field.type == FieldDescriptor.TYPE_MESSAGE:
                 _walk(item, here)
+            elif field.type == FieldDescriptor.TYPE_BYTES and field.name in BYTES:
+                assert len(item) in (0, BYTES[field.name]), f"{here} has {len(item)} bytes"
             elif field.type == FieldDescriptor.TYPE_ENUM:
                 assert item in field.enum_type.values_by_number, f"{here}: unknown enum value {item}"
             elif field.type == FieldDescriptor.TYPE_STRING:
                 assert "\0" not in item, f"{here}: holds a NUL"
+    judge = JUDGES.get(message.DESCRIPTOR.name)
+    if judge:
+        judge(message, path)
+
+
+# --- what is true of a message wherever it stands ---
+
+def _check_purchase(row, path):
+    """R38: what is not granted is masked."""
+    assert len(row.purchase_id) == REF_BYTES and row.kind, f"{path}: without id or kind"
+    assert row.fields and len(set(row.fields)) == len(row.fields), f"{path}.fields"
+    assert MERCHANT_AND_DATE in row.fields or not (row.merchant or row.business_date or row.channel), path
+    assert AMOUNT in row.fields or not (row.amount_minor or row.currency or row.points), path
+    assert BASKET in row.fields or not row.lines, path
+    assert AMOUNT in row.fields or not any(line.amount_minor for line in row.lines), path
+
+
+def _check_group(group, path):
+    """R39: rounded, and 0 below k."""
+    assert group.members % 5 == 0 and not (group.fewer_than_k and group.members), path
+
+
+def _check_disclosure(row, path):
+    assert bool(row.merchant) == bool(row.terminal) != bool(row.operator), f"{path}: to whom?"
+    assert row.disclosed_at_us > 0 and row.verb in MESSAGES, path
+    assert bool(row.merchant) == bool(row.purpose), f"{path}: what for?"
+
+
+def _check_grant_record(row, path):
+    assert len(row.grant_key) == KEY_BYTES and row.state and row.granted_at_us and row.until_us, path
+    assert row.grant.recipient and row.grant.purpose and row.grant.fields and row.grant.channel, path
+    assert not (row.terminal and row.operator), f"{path}: two recorded it"
+
+
+def _check_entry(row, path):
+    assert len(row.ref) == REF_BYTES and len(row.entry_key) == KEY_BYTES and row.kind and row.decided_at_us, path
+    assert row.balance >= 0 and row.debt >= 0, f"{path}: below 0 (R31)"
+    assert not row.erased or not (row.HasField("occasion") or row.terminal or row.currency or row.lines), path
+
+
+JUDGES = {"NetworkPurchase": _check_purchase, "GroupCount": _check_group, "Disclosure": _check_disclosure,
+          "GrantRecord": _check_grant_record, "Entry": _check_entry}
 
 
 def _check_balance(balance, path):
@@ -77,9 +124,12 @@ def _check_body(body, name, code):
     if "balance" in fields and code != "ALREADY_ENROLLED":
         assert body.HasField("balance"), f"{name}.balance is missing (R37)"
         _check_balance(body.balance, f"{name}.balance")
-    has_entry = code in ("OK", "DUPLICATE_RECEIPT") and not getattr(body, "before_original", False)
+    has_entry = code in ("OK", "DUPLICATE_RECEIPT") and not getattr(body, "before_original", False) \
+        and name != "erase_member"  # who was erased before has none
     if "entry_key" in fields and has_entry:
         assert len(body.entry_key) == KEY_BYTES, f"{name}.entry_key has {len(body.entry_key)} bytes"
+    if "cursor" in fields:
+        assert len(body.cursor) <= CURSOR_BYTES_MAX, f"{name}.cursor has {len(body.cursor)} bytes"
     for field, value in body.ListFields():
         if field.name in ("points", "debt_repaid", "debt_made", "expired"):
             assert value >= 0, f"{name}.{field.name} is negative"
@@ -118,6 +168,9 @@ def check(data, asked):
         assert code == "MALFORMED" or None in asked.values(), f"{code} with id 0"
     message = asked.get(response.id)
     assert response.id == 0 or response.id in asked, f"a reply to {response.id}, which is not in flight"
+    if response.outcome.recorded:
+        assert message in KEYED | {None}, f"{message} is said to be recorded"
+        assert code == "OK" or message != "set_grant", f"set_grant: {code} is said to be recorded"
     if code == "OK" or code in BODY_BESIDE_OK:
         assert name, f"{code} without a body"
     elif not TABLE[code][2]:

@@ -4,7 +4,8 @@ import secrets
 
 from support.database import Database
 from support.paths import LOYALCTL, run
-from support.proto import CARD, EARN, EMAIL, PHONE
+from support.proto import ANALYSIS, CARD, EARN, EMAIL, PHONE, SERVICE
+from support.stack import Bundle
 from support.wire import Connection
 
 CURRENCY = "EUR"
@@ -110,6 +111,52 @@ class Till:
     def reverse(self, who, original, kind=EARN, amount=None, **more):
         return self.call("reverse", self.reverse_fields(who, original, kind, amount, **more))
 
+    # --- grants and purchases elsewhere ---
+
+    def grant_fields(self, who, fields=(1, 2, 3), purpose=SERVICE, source="", days=300, key=None, recipient="", text="v1"):
+        return {"key": key or self.key(), "member": member(who),
+                "grant": {"recipient": recipient, "source": source, "purpose": purpose, "fields": list(fields),
+                          "last_day": self.world.clock.date(days), "text_version": text}}
+
+    def grant(self, who, **more):
+        return self.call("set_grant", self.grant_fields(who, **more))
+
+    def revoke(self, who, recipient=None, purpose=0):
+        which = {"all": {}} if recipient is None else {"recipient": recipient}
+        return self.call("revoke_grant", {"member": member(who), "purpose": purpose, **which})
+
+    def purchases(self, who, purpose=SERVICE, page_rows=0, cursor=b"", **purchase_filter):
+        return self.call("query_purchases", {"member": member(who), "purpose": purpose, "filter": purchase_filter,
+                                             "page_rows": page_rows, "cursor": cursor})
+
+    def never_met(self, purpose=SERVICE, page_rows=0, cursor=b"", **purchase_filter):
+        return self.call("list_members_never_met", {"purpose": purpose, "filter": purchase_filter,
+                                                    "page_rows": page_rows, "cursor": cursor})
+
+    def count(self, purpose=ANALYSIS, k=0, **purchase_filter):
+        return self.call("count_members", {"purpose": purpose, "filter": purchase_filter, "k": k})
+
+    def grants(self, who, cursor=b""):
+        return self.call("list_grants", {"member": member(who), "cursor": cursor})
+
+    def entries(self, who, page_rows=0, cursor=b"", reason=""):
+        return self.call("list_entries", {"member": member(who), "page_rows": page_rows, "cursor": cursor, "reason": reason})
+
+    def entries_of_period(self, from_us, until_us, page_rows=0, cursor=b""):
+        return self.call("list_entries", {"period": {"from_us": from_us, "until_us": until_us}, "page_rows": page_rows,
+                                          "cursor": cursor})
+
+    @staticmethod
+    def all_pages(ask, items, **more):
+        """Follows the cursor to its end: ask(cursor=..., **more) gives replies, items names the repeated field."""
+        found, cursor = [], b""
+        while True:
+            body = ask(cursor=cursor, **more).ok()
+            found += getattr(body, items)
+            cursor = body.cursor
+            if not cursor:
+                return found
+
     def balance(self, who):
         return self.connection.call("get_balance", member=member(who)).ok().balance
 
@@ -151,6 +198,18 @@ class World:
             "merchant": merchant, "code": code, "store": store, "channel": channel,
             "certificate_sha256": bundle.sha256()}).ok()
         return bundle
+
+    def add_operator(self, name):
+        """As nobody does it over the wire: with the first operator's tool."""
+        folder = os.path.join(self.stack.dir, name)
+        run(LOYALCTL, "cert", "operator", "--ca", self.stack.ca, "--operator", name, "--out", folder)
+        bundle = Bundle(folder, "operator", self.stack.authority)
+        run(LOYALCTL, "bootstrap", "--operator", name, "--certificate", bundle.certificate,
+            env={"PGHOST": self.stack.socket_dir, "PGPORT": "5432", "PGUSER": "postgres", "PGDATABASE": "loyal"})
+        return bundle
+
+    def set_standing(self, standing, reason="a test", **subject):
+        return self.operator.call("set_standing", standing=standing, reason=reason, **subject)
 
     def till(self, merchant, port=None):
         """A further connection of the merchant's till, to another daemon when a port is given."""

@@ -94,12 +94,82 @@ static void ratios_have_two_parts(void **state)
     assert_false(value_ratio("1/100 ", &n, &d));
 }
 
+static void groups_of_fields_are_a_list_of_words(void **state)
+{
+    static const char *const bad[] = {
+        "", "date,", ",date", "date,date", "dates", "date, amount", "date,amount,basket,date"};
+    char text[FIELDS_TEXT_SIZE];
+    unsigned fields;
+
+    (void)state;
+    assert_true(value_fields("basket,date", &fields));
+    assert_int_equal(fields, LOYAL_MERCHANT_AND_DATE | LOYAL_BASKET);
+    value_fields_text(fields, text);
+    assert_string_equal(text, "date,basket");
+    assert_true(value_fields("amount", &fields));
+    assert_int_equal(fields, LOYAL_AMOUNT);
+    value_fields_text(7, text);
+    assert_string_equal(text, "date,amount,basket");
+    value_fields_text(0, text);
+    assert_string_equal(text, "");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(value_fields(bad[i], &fields));
+}
+
+static void words_of_enumerations(void **state)
+{
+    enum loyal_channel channel;
+    enum loyal_purpose purpose;
+
+    (void)state;
+    for (int i = LOYAL_POS; i <= LOYAL_KIOSK; i++) {
+        assert_true(value_channel(value_channel_text((enum loyal_channel)i), &channel));
+        assert_int_equal(channel, i);
+    }
+    for (int i = LOYAL_SERVICE; i <= LOYAL_ANALYSIS; i++) {
+        assert_true(value_purpose(value_purpose_text((enum loyal_purpose)i), &purpose));
+        assert_int_equal(purpose, i);
+    }
+    assert_false(value_channel("POS", &channel));
+    assert_false(value_channel("", &channel));
+    assert_false(value_purpose("offers", &purpose));
+    assert_string_equal(value_standing_text(LOYAL_SUSPENDED), "suspended");
+    assert_string_equal(value_grant_state_text(LOYAL_GRANT_ERASED), "erased");
+    assert_string_equal(value_entry_kind_text(LOYAL_ENTRY_FORFEIT), "forfeit");
+    assert_string_equal(value_entry_kind_text((enum loyal_entry_kind)8), "?"); /* of a newer one */
+    assert_string_equal(value_standing_text((enum loyal_standing)0), "");
+}
+
+static void lists_have_no_empty_part(void **state)
+{
+    static const char *const bad[] = {"", ",", "a,,b", "a,b,", "a,b,c,d"};
+    const char *parts[3];
+    char copy[16] = "a,b c,d";
+    size_t count;
+
+    (void)state;
+    assert_true(value_split(copy, parts, 3, &count));
+    assert_int_equal(count, 3);
+    assert_string_equal(parts[0], "a");
+    assert_string_equal(parts[1], "b c");
+    assert_string_equal(parts[2], "d");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        strcpy(copy, bad[i]);
+        assert_false(value_split(copy, parts, 3, &count));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(amounts_are_minor_units), cmocka_unit_test(dates_are_days_of_the_calendar),
-        cmocka_unit_test(times_are_utc),           cmocka_unit_test(keys_read_back_as_written),
+        cmocka_unit_test(amounts_are_minor_units),
+        cmocka_unit_test(dates_are_days_of_the_calendar),
+        cmocka_unit_test(times_are_utc),
+        cmocka_unit_test(keys_read_back_as_written),
         cmocka_unit_test(ratios_have_two_parts),
+        cmocka_unit_test(groups_of_fields_are_a_list_of_words),
+        cmocka_unit_test(words_of_enumerations),
+        cmocka_unit_test(lists_have_no_empty_part),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

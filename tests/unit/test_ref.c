@@ -51,6 +51,56 @@ static void refs_come_back(void **state)
     keyring_destroy(&keyring);
 }
 
+static void r41_purchases_have_another_id_for_each_merchant(void **state)
+{
+    (void)state;
+    static const uint8_t entry[16] = {1, 2, 3}, later[16] = {1, 2, 4};
+    struct err err = {0};
+    struct keyring *keyring = keyring_of("1 " KEY_1 "\n", 0600, &err);
+    struct keyring *rotated = keyring_of("1 " KEY_1 "\n2 " KEY_2 "\n", 0600, &err);
+    struct ref_table *table = ref_table_create(keyring, &err);
+    struct ref_table *after = ref_table_create(rotated, &err);
+    uint8_t id[REF_BYTES], other[REF_BYTES];
+    assert_true(ref_make_purchase(table, 7, entry, id));
+    assert_memory_not_equal(id + 1, entry, sizeof entry);
+    assert_int_equal(ref_open(table, 7, id), REF_NOBODY);
+    assert_true(ref_make_purchase(table, 8, entry, other));
+    assert_memory_not_equal(id, other, REF_BYTES);
+    assert_true(ref_make_purchase(table, 7, later, other));
+    assert_memory_not_equal(id, other, REF_BYTES);
+    /* a rotation changes refs, not these */
+    assert_true(ref_make_purchase(after, 7, entry, other));
+    assert_memory_equal(id, other, REF_BYTES);
+    ref_table_destroy(&table);
+    ref_table_destroy(&after);
+    keyring_destroy(&keyring);
+    keyring_destroy(&rotated);
+}
+
+static void an_announced_version_is_opened_and_not_made_with(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct keyring *announced = keyring_of("1 " KEY_1 "\n2 " KEY_2 " announced\n", 0600, &err);
+    struct keyring *rotated = keyring_of("1 " KEY_1 "\n2 " KEY_2 "\n", 0600, &err);
+    struct ref_table *before = ref_table_create(announced, &err);
+    struct ref_table *after = ref_table_create(rotated, &err);
+    uint8_t old[REF_BYTES], fresh[REF_BYTES];
+    assert_int_equal(keyring_newest(announced), 1);
+    assert_true(ref_make(before, 7, 42, old));
+    assert_true(ref_make(after, 7, 42, fresh));
+    assert_int_equal(old[0], 1);
+    assert_int_equal(fresh[0], 2);
+    assert_int_equal(ref_open(before, 7, fresh), 42);
+    assert_int_equal(ref_open(after, 7, old), 42);
+    ref_table_destroy(&before);
+    ref_table_destroy(&after);
+    keyring_destroy(&announced);
+    keyring_destroy(&rotated);
+    assert_null(keyring_of("1 " KEY_1 " pronounced\n", 0600, &err));
+    assert_null(keyring_of("1 " KEY_1 " announced\n", 0600, &err)); /* none to make with */
+}
+
 static void a_changed_byte_is_nobody(void **state)
 {
     (void)state;
@@ -147,6 +197,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refs_come_back),
+        cmocka_unit_test(r41_purchases_have_another_id_for_each_merchant),
+        cmocka_unit_test(an_announced_version_is_opened_and_not_made_with),
         cmocka_unit_test(a_changed_byte_is_nobody),
         cmocka_unit_test(old_refs_open_after_a_new_key),
         cmocka_unit_test(keyrings_are_checked),

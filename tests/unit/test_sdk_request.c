@@ -171,7 +171,8 @@ static void redeem_and_reverse(void **state)
 
 static void operators_add(void **state)
 {
-    const struct loyal_store stores[] = {{"acme", "n", "North"}, {"acme", "s", NULL}};
+    const struct loyal_store stores[] = {{.merchant = "acme", .code = "n", .name = "North"},
+                                         {.merchant = "acme", .code = "s"}};
     struct loyal_request request = {.verb = LOYAL_ADD_MERCHANT,
                                     .merchant = {"acme", "Acme", "EUR"}};
     (void)state;

@@ -502,7 +502,7 @@ static void R33_what_depends_on_a_member_s_state_is_recorded(void **state)
     (void)state;
     static const char *RECORDED[] = {"REVERSED_BEFORE",  "DUPLICATE_RECEIPT", "NO_ORIGINAL",
                                      "ALREADY_REVERSED", "EXCEEDS_ORIGINAL",  "NOT_ENOUGH_POINTS",
-                                     "BALANCE_LIMIT"};
+                                     "BALANCE_LIMIT",    "MEMBER_SUSPENDED"};
     size_t n, n_recorded = 0;
     const struct outcome *rows = outcome_all(&n);
     for (size_t i = 0; i < n; i++) {

@@ -3,6 +3,7 @@
 #define LOYAL_ANSWER_H
 
 #include <loyal/codes.h>
+#include <loyal/record.h>
 #include <loyal/request.h>
 
 struct loyal_owed {
@@ -12,7 +13,7 @@ struct loyal_owed {
 
 struct loyal_sums {
     const char *issuer;
-    int64_t issued, available, redeemed, expired, clawed_back, debt;
+    int64_t issued, available, redeemed, expired, forfeited, clawed_back, debt;
 };
 
 struct loyal_finding {
@@ -64,6 +65,20 @@ struct loyal_answer {
     const struct loyal_worker *workers;
     struct loyal_status status;
     uint32_t added, rule_version;
+    /* grants, purchases elsewhere, records: list_count of the verb's kind; cursor.size 0: the last
+     * page */
+    const struct loyal_grant_record *grants;
+    const struct loyal_purchase *purchases;
+    const struct loyal_member_never_met *members_never_met;
+    const struct loyal_entry *entries;
+    const struct loyal_disclosure *disclosures;
+    const struct loyal_exported *exported;
+    const uint8_t (*refs)[LOYAL_REF_BYTES]; /* of TRANSLATE_REFS; all zeroes: not issued to the
+                                               asker */
+    struct loyal_cursor cursor;
+    struct loyal_count count; /* of COUNT_MEMBERS */
+    int64_t until_us;         /* of SET_GRANT: first instant at which it no longer holds */
+    uint64_t entries_blanked; /* of ERASE_MEMBER; the points forfeited are in points */
 };
 
 #endif

@@ -22,6 +22,9 @@
 
 #include <loyal/answer.h>
 #include <loyal/codes.h>
+#include <loyal/network.h>
+#include <loyal/record.h>
+#include <loyal/register.h>
 #include <loyal/request.h>
 
 #ifdef __cplusplus

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LOYAL_KEY_BYTES 16
-#define LOYAL_REF_BYTES 17
+#include <loyal/network.h>
+#include <loyal/register.h>
 
 enum loyal_verb {
     LOYAL_PING = 1,
@@ -28,6 +28,18 @@ enum loyal_verb {
     LOYAL_GET_STATUS,
     LOYAL_LIST_OWED_POINTS,
     LOYAL_CHECK_CONSERVATION,
+    LOYAL_SET_GRANT,
+    LOYAL_REVOKE_GRANT,
+    LOYAL_LIST_GRANTS,
+    LOYAL_TRANSLATE_REFS,
+    LOYAL_QUERY_PURCHASES,
+    LOYAL_LIST_MEMBERS_NEVER_MET,
+    LOYAL_COUNT_MEMBERS,
+    LOYAL_LIST_ENTRIES,
+    LOYAL_LIST_DISCLOSURES,
+    LOYAL_SET_STANDING,
+    LOYAL_ERASE_MEMBER,
+    LOYAL_EXPORT_MEMBER,
 };
 
 enum loyal_identifier_kind { LOYAL_CARD = 1, LOYAL_PHONE = 2, LOYAL_EMAIL = 3 };
@@ -63,34 +75,11 @@ struct loyal_occasion {
 
 enum loyal_original { LOYAL_ORIGINAL_EARN = 1, LOYAL_ORIGINAL_REDEMPTION = 2 };
 
-enum loyal_channel { LOYAL_POS = 1, LOYAL_WEB, LOYAL_MOBILE, LOYAL_CALL_CENTRE, LOYAL_KIOSK };
-
-struct loyal_merchant {
-    const char *code, *name, *currency;
-};
-
-struct loyal_store {
-    const char *merchant, *code, *name;
-};
-
-struct loyal_terminal {
-    const char *merchant, *code, *store; /* store "": any of its merchant */
-    enum loyal_channel channel;
-    uint8_t certificate_sha256[32];
-};
-
-struct loyal_rate {
-    const char *merchant;
-    uint32_t numerator, denominator; /* points = floor(minor units x numerator / denominator) */
-    uint32_t lifetime_months;        /* 0: never expires */
-    uint32_t valid_from;             /* yyyymmdd */
-};
-
 struct loyal_request {
     enum loyal_verb verb;
-    uint8_t key[LOYAL_KEY_BYTES]; /* of ENROL_MEMBER, EARN, REDEEM, REVERSE */
-    struct loyal_member
-        member; /* of FIND_MEMBER (identifier), GET_BALANCE, EARN, REDEEM, REVERSE */
+    uint8_t key[LOYAL_KEY_BYTES]; /* of ENROL_MEMBER, EARN, REDEEM, REVERSE, SET_GRANT,
+                                     ERASE_MEMBER */
+    struct loyal_member member;   /* of every verb about one member; of FIND_MEMBER by identifier */
     struct loyal_occasion occasion;
     /* ENROL_MEMBER: identifiers, and occasion.store */
     const struct loyal_identifier *identifiers;
@@ -117,6 +106,26 @@ struct loyal_request {
     const char *list_merchant;          /* of LIST_STORES, LIST_TERMINALS, LIST_EARN_RATES */
     const char *list_after;             /* of lists: the last code of the page before, or NULL */
     uint32_t bucket_first, bucket_last; /* of CHECK_CONSERVATION, 0..255 */
+    /* grants and purchases elsewhere */
+    struct loyal_grant grant; /* of SET_GRANT; of REVOKE_GRANT: recipient, NULL: all, and purpose */
+    enum loyal_purpose purpose; /* of QUERY_PURCHASES, LIST_MEMBERS_NEVER_MET, COUNT_MEMBERS */
+    struct loyal_filter filter; /* of the same */
+    uint32_t k;                 /* of COUNT_MEMBERS; 0: the network's */
+    const uint8_t (*refs)[LOYAL_REF_BYTES]; /* of TRANSLATE_REFS, 1..500 */
+    size_t ref_count;
+    /* of lists with a cursor: rows of a page (0: the server's default), and the answer's cursor of
+     * the page before (size 0: the first page) */
+    uint32_t page_rows;
+    struct loyal_cursor cursor;
+    /* LIST_ENTRIES of a period instead of a member */
+    bool has_period;
+    int64_t from_us, until_us;
+    const char *reason; /* operators: of LIST_ENTRIES, SET_STANDING, ERASE_, EXPORT_MEMBER */
+    /* SET_STANDING: of whom; member, merchant.code, stores[0], terminal.merchant and .code, or
+     * operator_name */
+    enum loyal_subject subject;
+    const char *operator_name;
+    enum loyal_standing standing;
 };
 
 #endif

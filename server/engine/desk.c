@@ -1,0 +1,364 @@
+/* Owns the desks: single statements, each in a transaction of its own, one at a time and in order.
+ * A session's transaction proves before its COMMIT that the reference is still the one by which its
+ * right was judged; the lock that reading the epoch takes lasts until it has committed, and whoever
+ * changes the reference waits for it. So nothing commits under a terminal after its revocation did,
+ * and a long statement holds nobody up. Answers only after the Sync behind COMMIT. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "engine/engine_private.h"
+
+#define WAITING_MAX  200 /* at one desk; past it the oldest are OVERLOADED */
+#define REPEATS_MAX  2
+#define STALE_MAX    10
+#define NUMBER_BYTES 24
+
+struct query_rows {
+    const PGresult *result;
+};
+
+/* What each connection is for. Plans of the short ones are fixed by hand: few rows found by keys,
+ * whatever the statistics say. */
+struct desk_kind {
+    const char *name;
+    const char *settings;
+    enum statement_id first, last;
+};
+
+#define BY_INDEX                                                               \
+    "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off "             \
+    "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_bitmapscan=off " \
+    "-c enable_material=off -c enable_memoize=off -c jit=off -c timezone=UTC "
+
+static const struct desk_kind KINDS[DESKS] = {
+    [DESK_COUNTER] = {"loyald counter", BY_INDEX "-c statement_timeout=10000 -c lock_timeout=2000",
+                      STATEMENT_GRANT_SET, STATEMENT_RATES_LIST},
+    [DESK_OFFICE] = {"loyald office", "-c jit=off -c timezone=UTC -c statement_timeout=600000",
+                     STATEMENT_MEMBER_EXPORT, STATEMENT_MEMBERS_DUE},
+    [DESK_WINDOW] = {"loyald window", BY_INDEX "-c statement_timeout=10000", STATEMENT_LOOK_AS,
+                     STATEMENT_NEVER_MET_PAGE},
+    [DESK_CENSUS] = {"loyald census", "-c timezone=UTC -c statement_timeout=60000",
+                     STATEMENT_LOOK_AS, STATEMENT_MEMBERS_COUNT},
+    [DESK_ERASER] = {"loyald eraser", "-c jit=off -c timezone=UTC -c statement_timeout=60000",
+                     STATEMENT_MEMBER_ERASE, STATEMENT_ERASURE_FIND},
+};
+
+static void desk_wake(struct desk *desk)
+{
+    if (desk->state == DESK_IDLE && desk->first)
+        event_active(desk->start, 0, 0);
+}
+
+static struct query *desk_pop(struct desk *desk)
+{
+    struct query *query = desk->first;
+    desk->first = query->next;
+    if (!desk->first)
+        desk->end = &desk->first;
+    desk->count--;
+    return query;
+}
+
+/* ---- the end of a query ---- */
+
+static void desk_answer(struct desk *desk, int code)
+{
+    struct query *query = desk->current;
+    PGresult *result = desk->result;
+    struct query_rows rows = {result};
+    desk->current = NULL;
+    desk->result = NULL;
+    desk->state = DESK_IDLE;
+    desk->engine->pending--;
+    if (code == RESULT_OK && query->is_of_reference)
+        reader_poll(desk->engine); /* what it changed is wanted soon */
+    query->done(query, code, code == RESULT_OK ? &rows : NULL);
+    PQclear(result);
+    desk_wake(desk);
+}
+
+static void desk_ask(struct desk *desk);
+
+/* The same query again. */
+static void desk_repeat(struct desk *desk)
+{
+    PQclear(desk->result);
+    desk->result = NULL;
+    desk_ask(desk);
+}
+
+static void on_refreshed(void *ctx, bool is_fresh)
+{
+    struct desk *desk = ctx;
+    if (desk->state != DESK_REFRESHING)
+        return;
+    if (is_fresh && !desk->engine->is_closing)
+        desk_repeat(desk);
+    else
+        desk_answer(desk, ENGINE_NOT_READY);
+}
+
+static void desk_end(struct desk *desk)
+{
+    int attempts_max = desk->is_stale ? STALE_MAX : REPEATS_MAX;
+    bool again = (desk->is_stale || desk->is_repeated) && !desk->engine->is_closing;
+    if (!again || desk->current->attempts++ >= attempts_max) {
+        desk_answer(desk, again ? ENGINE_TRANSIENT : desk->code);
+    } else if (desk->is_stale) {
+        desk->state = DESK_REFRESHING;
+        engine_refresh(desk->engine, on_refreshed, desk);
+    } else {
+        desk_repeat(desk);
+    }
+}
+
+/* ---- results ---- */
+
+static void on_undone(void *ctx, const PGresult *result)
+{
+    (void)result; /* even when the connection is lost now: nothing was committed */
+    desk_end(ctx);
+}
+
+static void on_committed(void *ctx, const PGresult *sync)
+{
+    struct desk *desk = ctx;
+    bool is_unreplicated = pg_take_unreplicated(desk->pg);
+    if (!sync || PQresultStatus(sync) != PGRES_PIPELINE_SYNC) {
+        if (desk->code == RESULT_OK || desk->code == ENGINE_NOT_READY)
+            desk->code = desk->current->is_writing ? ENGINE_OUTCOME_UNKNOWN : ENGINE_NOT_READY;
+        desk_end(desk);
+    } else if (desk->is_committed) {
+        if (is_unreplicated)
+            desk->code = desk->current->is_writing ? ENGINE_OUTCOME_UNKNOWN : ENGINE_TRANSIENT;
+        desk_end(desk);
+    } else {
+        if (desk->code == RESULT_OK)
+            desk->code = ENGINE_TRANSIENT;
+        desk->state = DESK_UNDOING;
+        pg_send(desk->pg, STATEMENT_ROLLBACK, NULL, NULL, NULL);
+        pg_sync(desk->pg, on_undone, desk);
+    }
+}
+
+static void on_commit(void *ctx, const PGresult *result)
+{
+    struct desk *desk = ctx;
+    desk->is_committed = result && PQresultStatus(result) == PGRES_COMMAND_OK &&
+                         PQcmdStatus((PGresult *)(uintptr_t)result)[0] == 'C'; /* not ROLLBACK */
+}
+
+/* The first thing that went wrong. */
+static void failure_note(struct desk *desk, const PGresult *result)
+{
+    if (!result || PQresultStatus(result) != PGRES_FATAL_ERROR)
+        return;
+    char text[256];
+    pg_error_text(result, text, sizeof text);
+    log_warning("query_failed", "desk=\"%s\" statement=%d cause=\"%s\"", KINDS[desk->id].name,
+                desk->current->statement, text);
+    /* two added the same at the same moment: the second finds the first's */
+    bool is_twin = !strncmp(text, "23505", 5);
+    enum pg_failure failure = pg_failure_of(result);
+    desk->is_repeated = is_twin || failure == PG_REPEAT;
+    desk->code = failure == PG_POISON ? ENGINE_INTERNAL : ENGINE_TRANSIENT;
+}
+
+static void on_guard(void *ctx, const PGresult *result)
+{
+    struct desk *desk = ctx;
+    const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+    desk->is_stale = state && !strcmp(state, "22012");
+    if (!desk->is_stale)
+        failure_note(desk, result);
+}
+
+static void on_step(void *ctx, const PGresult *result)
+{
+    failure_note(ctx, result);
+}
+
+static void on_rows(void *ctx, const PGresult *result)
+{
+    struct desk *desk = ctx;
+    failure_note(desk, result);
+    if (!result || PQresultStatus(result) != PGRES_TUPLES_OK)
+        return;
+    desk->result = PQcopyResult(result, PG_COPYRES_ATTRS | PG_COPYRES_TUPLES);
+    desk->code = desk->result ? RESULT_OK : ENGINE_TRANSIENT;
+}
+
+/* ---- the start of a query ---- */
+
+static void step_send(struct desk *desk, enum statement_id statement, struct pg_texts texts,
+                      pg_callback *callback)
+{
+    pg_send_text(desk->pg, statement, texts, callback, desk);
+}
+
+static bool is_of_reader(const struct desk *desk)
+{
+    return desk->id == DESK_WINDOW || desk->id == DESK_CENSUS;
+}
+
+static void context_send(struct desk *desk)
+{
+    const struct query *query = desk->current;
+    char asker[NUMBER_BYTES], purpose[NUMBER_BYTES], at[NUMBER_BYTES];
+    const char *values[] = {asker, purpose, at};
+    snprintf(asker, sizeof asker, "%" PRId32, query->asker);
+    snprintf(purpose, sizeof purpose, "%d", query->purpose);
+    snprintf(at, sizeof at, "%" PRId64, query->at_us);
+    step_send(desk, STATEMENT_LOOK_AS, (struct pg_texts){values, 3}, on_step);
+}
+
+static void guard_send(struct desk *desk)
+{
+    char epoch[NUMBER_BYTES];
+    const char *values[] = {epoch};
+    snprintf(epoch, sizeof epoch, "%" PRId64, reference_epoch(desk->engine->reference));
+    step_send(desk, is_of_reader(desk) ? STATEMENT_READER_GUARD : STATEMENT_EPOCH_GUARD,
+              (struct pg_texts){values, 1}, on_guard);
+}
+
+/* 0, or why the current query cannot be asked now. */
+static int desk_judge(const struct desk *desk)
+{
+    struct query *query = desk->current;
+    if (!pg_ready(desk->pg))
+        return ENGINE_NOT_READY;
+    if (query->deadline_us && query->deadline_us < clock_monotonic_us())
+        return ENGINE_DEADLINE_EXCEEDED;
+    if (query->prepare && !desk->engine->reference)
+        return ENGINE_NOT_READY;
+    if (query->prepare && !query->prepare(query, desk->engine->reference))
+        return ENGINE_NOT_IDENTIFIED;
+    return 0;
+}
+
+static void desk_ask(struct desk *desk)
+{
+    const struct query *query = desk->current;
+    static const struct pg_texts none = {NULL, 0};
+    int code = desk_judge(desk);
+    if (code) {
+        desk_answer(desk, code);
+        return;
+    }
+    desk->state = DESK_ASKING;
+    desk->code = ENGINE_NOT_READY;
+    desk->is_stale = desk->is_repeated = desk->is_committed = false;
+    step_send(desk, STATEMENT_BEGIN, none, NULL);
+    if (query->is_of_reference) { /* it raises the epoch itself */
+        step_send(desk, STATEMENT_REFERENCE_LOCK, none, on_step);
+        guard_send(desk);
+    }
+    if (is_of_reader(desk))
+        context_send(desk);
+    step_send(desk, (enum statement_id)query->statement,
+              (struct pg_texts){query->values, query->value_count}, on_rows);
+    if (query->prepare && !query->is_of_reference)
+        guard_send(desk);
+    step_send(desk, STATEMENT_COMMIT, none, on_commit);
+    pg_sync(desk->pg, on_committed, desk);
+}
+
+static void on_start(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd, (void)what;
+    struct desk *desk = ctx;
+    if (desk->state != DESK_IDLE || !desk->first)
+        return;
+    bool is_full = desk->count > WAITING_MAX;
+    desk->current = desk_pop(desk);
+    if (!desk->pg || desk->engine->is_closing)
+        desk_answer(desk, ENGINE_NOT_READY);
+    else if (is_full)
+        desk_answer(desk, ENGINE_OVERLOADED);
+    else
+        desk_ask(desk);
+}
+
+void engine_query(struct engine *engine, struct query *query)
+{
+    struct desk *desk = &engine->desks[query->desk];
+    engine->pending++;
+    query->next = NULL;
+    query->attempts = 0;
+    *desk->end = query;
+    desk->end = &query->next;
+    desk->count++;
+    desk_wake(desk);
+}
+
+int query_rows_count(const struct query_rows *rows)
+{
+    return PQntuples(rows->result);
+}
+
+bool query_rows_is_null(const struct query_rows *rows, int row, int column)
+{
+    return PQgetisnull(rows->result, row, column) != 0;
+}
+
+const char *query_rows_value(const struct query_rows *rows, int row, int column)
+{
+    return PQgetvalue(rows->result, row, column);
+}
+
+/* ---- life ---- */
+
+static const char *conninfo_of(const struct engine_options *options, enum desk_id id)
+{
+    switch (id) {
+    case DESK_WINDOW:
+    case DESK_CENSUS: return options->reader_conninfo;
+    case DESK_ERASER: return options->eraser_conninfo;
+    default: return options->conninfo;
+    }
+}
+
+static void on_desk_state(void *ctx, bool is_ready)
+{
+    struct desk *desk = ctx;
+    (void)is_ready;
+    desk_wake(desk);
+}
+
+bool desk_create(struct desk *desk, struct engine *engine, enum desk_id id)
+{
+    const struct desk_kind *kind = &KINDS[id];
+    desk->engine = engine;
+    desk->id = id;
+    desk->end = &desk->first;
+    desk->start = event_new(engine->base, -1, 0, on_start, desk);
+    struct pg_options options = {
+        .conninfo = conninfo_of(&engine->options, id),
+        .name = kind->name,
+        .settings = kind->settings,
+        .first = kind->first,
+        .last = kind->last,
+        .state_changed = on_desk_state,
+        .ctx = desk,
+    };
+    if (options.conninfo)
+        desk->pg = pg_create(engine->base, &options);
+    return desk->start && (desk->pg || !options.conninfo);
+}
+
+void desk_destroy(struct desk *desk)
+{
+    if (!desk->engine)
+        return;
+    pg_destroy(&desk->pg); /* ends the query under way */
+    if (desk->state == DESK_REFRESHING)
+        desk_answer(desk, ENGINE_NOT_READY);
+    while (desk->first) {
+        desk->current = desk_pop(desk);
+        desk_answer(desk, ENGINE_NOT_READY);
+    }
+    if (desk->start)
+        event_free(desk->start);
+}
