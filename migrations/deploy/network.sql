@@ -5,7 +5,7 @@
 -- to loyal_network, for whom row security is in force; loyal_reader may select from the views alone.
 begin;
 
--- Who asks, what for and when: settings of the transaction. Without them every query of the views fails.
+-- Who asks, what for and when: settings of the transaction. Without them every query of the views fails that meets a row.
 create function loyal.asker() returns integer
     language sql stable parallel safe
     return current_setting('loyal.asker')::integer;
@@ -44,10 +44,10 @@ from loyal.entry e
      cross join lateral (
          select bit_or(c.fields) as fields
          from loyal.consent c
-         where c.bucket = e.bucket and c.member_id = e.member_id and c.recipient = loyal.asker()
-               and c.purpose = loyal.asked_for() and c.source in (0, e.merchant_id)
-               and c.ended_at is null and c.until_at > loyal.asked_at()) g
-where e.kind in (2, 4) and e.merchant_id <> loyal.asker() and e.salt is not null and g.fields <> 0;
+         where c.bucket = e.bucket and c.member_id = e.member_id and c.recipient = (select loyal.asker())
+               and c.purpose = (select loyal.asked_for()) and c.source in (0, e.merchant_id)
+               and c.ended_at is null and c.until_at > (select loyal.asked_at())) g
+where e.kind in (2, 4) and e.merchant_id <> (select loyal.asker()) and e.salt is not null and g.fields <> 0;
 
 create view loyal.line_elsewhere with (security_barrier) as
 select p.bucket, p.member_id, p.id as entry_id, l.number, l.product, l.category, l.quantity_milli,
@@ -61,7 +61,7 @@ create view loyal.member_granting with (security_barrier) as
 select c.place, c.bucket, c.member_id,
        exists (select from loyal.entry e
                where e.bucket = c.bucket and e.member_id = c.member_id and e.kind = 2
-                     and e.merchant_id = loyal.asker()) as is_met
+                     and e.merchant_id = loyal.asker() offset 0) as is_met
 from loyal.consent c
 where c.recipient = loyal.asker() and c.purpose = loyal.asked_for()
       and c.ended_at is null and c.until_at > loyal.asked_at()
@@ -80,20 +80,22 @@ alter table loyal.consent enable row level security;
 create policy network on loyal.consent for select to loyal_network
     using (recipient = loyal.asker());
 create policy network on loyal.entry for select to loyal_network
-    using (merchant_id = loyal.asker()
+    using (merchant_id = (select loyal.asker())
            or exists (select from loyal.consent c
                       where c.bucket = entry.bucket and c.member_id = entry.member_id
-                            and c.recipient = loyal.asker() and c.purpose = loyal.asked_for()
+                            and c.recipient = (select loyal.asker()) and c.purpose = (select loyal.asked_for())
                             and c.source in (0, entry.merchant_id)
-                            and c.ended_at is null and c.until_at > loyal.asked_at()));
+                            and c.ended_at is null and c.until_at > (select loyal.asked_at())));
 create policy network on loyal.basket_line for select to loyal_network
-    using (exists (select from loyal.entry e
-                        join loyal.consent c
-                             on c.bucket = e.bucket and c.member_id = e.member_id and c.source in (0, e.merchant_id)
-                   where e.bucket = basket_line.bucket and e.member_id = basket_line.member_id
-                         and e.id = basket_line.entry_id
-                         and c.recipient = loyal.asker() and c.purpose = loyal.asked_for() and c.fields & 4 <> 0
-                         and c.ended_at is null and c.until_at > loyal.asked_at()));
+    using (exists (select from loyal.consent c
+                   where c.bucket = basket_line.bucket and c.member_id = basket_line.member_id
+                         and c.recipient = (select loyal.asker())
+                         and c.purpose = (select loyal.asked_for()) and c.fields & 4 <> 0
+                         and c.ended_at is null and c.until_at > (select loyal.asked_at())
+                         and (c.source = 0
+                              or exists (select from loyal.entry e
+                                         where e.bucket = basket_line.bucket and e.member_id = basket_line.member_id
+                                               and e.id = basket_line.entry_id and e.merchant_id + 0 = c.source))));
 -- Everybody else is held by his privileges.
 create policy others on loyal.consent to loyal_daemon, loyal_auditor, loyal_eraser using (true) with check (true);
 create policy others on loyal.entry to loyal_daemon, loyal_auditor, loyal_eraser using (true) with check (true);

@@ -10,10 +10,13 @@
 #include "base/log.h"
 #include "engine/engine_private.h"
 
-#define WAITING_MAX  200 /* at one desk; past it the oldest are OVERLOADED */
+#define WAITING_MAX  200 /* questions at one desk */
+#define TERMINAL_MAX 8   /* questions of one terminal, and changes */
 #define REPEATS_MAX  2
 #define STALE_MAX    10
 #define NUMBER_BYTES 24
+#define REST_TIMES   4 /* as long as the query took, while postings wait */
+#define REST_US_MAX  1000000
 
 struct query_rows {
     const PGresult *result;
@@ -27,10 +30,11 @@ struct desk_kind {
     enum statement_id first, last;
 };
 
-#define BY_INDEX                                                               \
-    "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off "             \
-    "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_bitmapscan=off " \
-    "-c enable_material=off -c enable_memoize=off -c jit=off -c timezone=UTC "
+#define BY_INDEX                                                                  \
+    "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off "                \
+    "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_bitmapscan=off "    \
+    "-c enable_material=off -c enable_memoize=off -c enable_sort=off -c jit=off " \
+    "-c timezone=UTC "
 
 static const struct desk_kind KINDS[DESKS] = {
     [DESK_COUNTER] = {"loyald counter", BY_INDEX "-c statement_timeout=10000 -c lock_timeout=2000",
@@ -39,16 +43,43 @@ static const struct desk_kind KINDS[DESKS] = {
                      STATEMENT_MEMBER_EXPORT, STATEMENT_MEMBERS_DUE},
     [DESK_WINDOW] = {"loyald window", BY_INDEX "-c statement_timeout=10000", STATEMENT_LOOK_AS,
                      STATEMENT_NEVER_MET_PAGE},
-    [DESK_CENSUS] = {"loyald census", "-c timezone=UTC -c statement_timeout=60000",
+    [DESK_CENSUS] = {"loyald census",
+                     "-c timezone=UTC -c statement_timeout=60000 -c lock_timeout=1000",
                      STATEMENT_LOOK_AS, STATEMENT_MEMBERS_COUNT},
     [DESK_ERASER] = {"loyald eraser", "-c jit=off -c timezone=UTC -c statement_timeout=60000",
                      STATEMENT_MEMBER_ERASE, STATEMENT_ERASURE_FIND},
 };
 
+static bool is_of_reader(const struct desk *desk)
+{
+    return desk->id == DESK_WINDOW || desk->id == DESK_CENSUS;
+}
+
 static void desk_wake(struct desk *desk)
 {
-    if (desk->state == DESK_IDLE && desk->first)
+    int64_t rest_us = desk->rests_until_us - clock_monotonic_us();
+    if (desk->state != DESK_IDLE || !desk->first)
+        return;
+    if (rest_us > 0 && !desk->engine->is_closing) {
+        struct timeval after = {.tv_sec = rest_us / 1000000, .tv_usec = rest_us % 1000000};
+        event_add(desk->start, &after);
+    } else {
         event_active(desk->start, 0, 0);
+    }
+}
+
+/* Points come first: where postings wait, a reader's desk has a fifth of its time. */
+static void desk_rest(struct desk *desk)
+{
+    struct engine *engine = desk->engine;
+    bool is_crowded = false;
+    for (int i = 0; i < engine->options.lanes; i++)
+        is_crowded = is_crowded || engine->lanes[i].queue.first;
+    if (!is_crowded || !is_of_reader(desk))
+        return;
+    int64_t now_us = clock_monotonic_us();
+    int64_t rest_us = REST_TIMES * (now_us - desk->asked_us);
+    desk->rests_until_us = now_us + (rest_us < REST_US_MAX ? rest_us : REST_US_MAX);
 }
 
 static struct query *desk_pop(struct desk *desk)
@@ -57,7 +88,6 @@ static struct query *desk_pop(struct desk *desk)
     desk->first = query->next;
     if (!desk->first)
         desk->end = &desk->first;
-    desk->count--;
     return query;
 }
 
@@ -76,6 +106,7 @@ static void desk_answer(struct desk *desk, int code)
         reader_poll(desk->engine); /* what it changed is wanted soon */
     query->done(query, code, code == RESULT_OK ? &rows : NULL);
     PQclear(result);
+    desk_rest(desk);
     desk_wake(desk);
 }
 
@@ -198,14 +229,10 @@ static void step_send(struct desk *desk, enum statement_id statement, struct pg_
     pg_send_text(desk->pg, statement, texts, callback, desk);
 }
 
-static bool is_of_reader(const struct desk *desk)
-{
-    return desk->id == DESK_WINDOW || desk->id == DESK_CENSUS;
-}
-
 static void context_send(struct desk *desk)
 {
-    const struct query *query = desk->current;
+    struct query *query = desk->current;
+    query->at_us = domain_clock_us(desk->engine->clock);
     char asker[NUMBER_BYTES], purpose[NUMBER_BYTES], at[NUMBER_BYTES];
     const char *values[] = {asker, purpose, at};
     snprintf(asker, sizeof asker, "%" PRId32, query->asker);
@@ -248,6 +275,7 @@ static void desk_ask(struct desk *desk)
         return;
     }
     desk->state = DESK_ASKING;
+    desk->asked_us = clock_monotonic_us();
     desk->code = ENGINE_NOT_READY;
     desk->is_stale = desk->is_repeated = desk->is_committed = false;
     step_send(desk, STATEMENT_BEGIN, none, NULL);
@@ -271,25 +299,41 @@ static void on_start(evutil_socket_t fd, short what, void *ctx)
     struct desk *desk = ctx;
     if (desk->state != DESK_IDLE || !desk->first)
         return;
-    bool is_full = desk->count > WAITING_MAX;
     desk->current = desk_pop(desk);
     if (!desk->pg || desk->engine->is_closing)
         desk_answer(desk, ENGINE_NOT_READY);
-    else if (is_full)
-        desk_answer(desk, ENGINE_OVERLOADED);
     else
         desk_ask(desk);
+}
+
+/* So that nobody's questions, however many, keep others from asking or anything from changing. */
+static bool has_place(const struct desk *desk, const struct query *query)
+{
+    int questions = 0, of_terminal = 0;
+    for (const struct query *at = desk->first; at; at = at->next) {
+        questions += !at->is_writing;
+        of_terminal += at->terminal_id == query->terminal_id && at->is_writing == query->is_writing;
+    }
+    return (query->is_writing || questions < WAITING_MAX) &&
+           (!query->terminal_id || of_terminal < TERMINAL_MAX);
 }
 
 void engine_query(struct engine *engine, struct query *query)
 {
     struct desk *desk = &engine->desks[query->desk];
+    struct query **at = query->is_writing ? &desk->first : desk->end;
+    if (!has_place(desk, query)) {
+        query->done(query, ENGINE_OVERLOADED, NULL);
+        return;
+    }
+    while (*at && (*at)->is_writing)
+        at = &(*at)->next;
     engine->pending++;
-    query->next = NULL;
     query->attempts = 0;
-    *desk->end = query;
-    desk->end = &query->next;
-    desk->count++;
+    query->next = *at;
+    *at = query;
+    if (!query->next)
+        desk->end = &query->next;
     desk_wake(desk);
 }
 

@@ -26,7 +26,9 @@ struct query {
     bool is_writing;      /* a lost connection leaves its outcome unknown */
     bool is_of_reference; /* changes it: waits for all who decide on the old one */
     int64_t deadline_us;  /* clock_monotonic_us; 0: none */
-    /* Of the window and the census: who asks, what for (loyal.v1.Purpose), and when. */
+    int32_t terminal_id;  /* few of one wait at a time; 0: of no terminal */
+    /* Of the window and the census: who asks, what for (loyal.v1.Purpose), and when, which the desk
+     * sets as it asks. */
     int32_t asker;
     int purpose;
     int64_t at_us;
@@ -42,6 +44,7 @@ struct query {
     int attempts;
 };
 
+/* Changes go before questions. What the desk has no place for is OVERLOADED at once. */
 void engine_query(struct engine *engine, struct query *query);
 int query_rows_count(const struct query_rows *rows);
 bool query_rows_is_null(const struct query_rows *rows, int row, int column);

@@ -67,11 +67,11 @@ struct desk {
     enum desk_state state;
     struct event *start;
     struct query *first, **end;
-    int count;
     struct query *current; /* while not idle */
     PGresult *result;
     int code;
     bool is_stale, is_repeated, is_committed;
+    int64_t asked_us, rests_until_us; /* monotonic */
 };
 
 struct engine {

@@ -299,6 +299,22 @@ static void debts_write(const struct writing *writing, bool is_delete)
     rows_send(writing, is_delete ? STATEMENT_DEBTS_DELETE : STATEMENT_DEBTS_UPSERT, is_delete);
 }
 
+/* Whoever is erased grants nothing any more, in the commit that marks him. */
+static void grants_end(const struct writing *writing)
+{
+    static const enum params_type types[] = {PARAMS_INT2, PARAMS_INT8, PARAMS_TIME};
+    params_arrays(writing->params, types, 3);
+    for (int i = 0; i < writing->batch->member_count; i++) {
+        const struct member *member = &writing->batch->members[i].member;
+        if (!is_moved(member) || member->status != MEMBER_ERASED)
+            continue;
+        params_int2(writing->params, 0, member->bucket);
+        params_int8(writing->params, 1, member->member_id);
+        params_time(writing->params, 2, member->decided_at_us);
+    }
+    rows_send(writing, STATEMENT_GRANTS_END, false);
+}
+
 void batch_send_writes(struct batch *batch, struct pg *pg, struct params *params, pg_callback *each,
                        void *ctx)
 {
@@ -314,4 +330,5 @@ void batch_send_writes(struct batch *batch, struct pg *pg, struct params *params
     lots_write(&writing, CHANGE_DELETE);
     debts_write(&writing, false);
     debts_write(&writing, true);
+    grants_end(&writing);
 }

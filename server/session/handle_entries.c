@@ -35,6 +35,7 @@ enum {
     ENTRY_CURRENCY,
     ENTRY_LINES,
     ENTRY_SEQ,
+    ENTRY_HAS_MORE,
 };
 
 bool check_list_entries(struct request *request, struct answer *answer_out)
@@ -113,31 +114,27 @@ static bool cursor_fill(struct request *request, const struct query_rows *rows, 
                      &(struct page_end){place, sizeof place}, cursor);
 }
 
-/* The page ends early where its basket lines would not fit into a frame. */
-static bool entries_fill(struct request *request, const struct query_rows *rows, int rows_max,
+static bool entries_fill(struct request *request, const struct query_rows *rows,
                          Loyal__V1__ListEntriesResponse *body)
 {
-    int count = query_rows_count(rows), shown = count < rows_max ? count : rows_max;
-    size_t lines = 0;
+    int count = query_rows_count(rows);
     Loyal__V1__Entry *items =
-        query_messages(request, shown, sizeof *items, (void **)&body->entries);
-    for (int i = 0; items && i < shown && lines < PAGE_LINES_MAX; i++) {
+        query_messages(request, count, sizeof *items, (void **)&body->entries);
+    for (int i = 0; items && i < count; i++) {
         if (!entry_fill(request, rows, i, &items[i]))
             return false;
-        lines += items[i].n_lines;
-        body->n_entries++;
     }
-    if (!items || (int)body->n_entries == count)
+    body->n_entries = items ? (size_t)count : 0;
+    if (!items || count == 0 || !query_number(rows, 0, ENTRY_HAS_MORE))
         return items != NULL;
-    return cursor_fill(request, rows, (int)body->n_entries - 1, &body->cursor);
+    return cursor_fill(request, rows, count - 1, &body->cursor);
 }
 
 static void on_entries(struct query *query, int code, const struct query_rows *rows)
 {
     struct request *request = query->ctx;
-    const struct page *page = request->progress;
     Loyal__V1__ListEntriesResponse body = LOYAL__V1__LIST_ENTRIES_RESPONSE__INIT;
-    if (code == OUTCOME_CODE(OK) && !entries_fill(request, rows, page->rows, &body))
+    if (code == OUTCOME_CODE(OK) && !entries_fill(request, rows, &body))
         code = OUTCOME_CODE(OVERLOADED);
     struct answer answer = answer_of(code);
     if (code == OUTCOME_CODE(OK)) {
@@ -157,7 +154,6 @@ static struct page *page_begin(struct request *request)
         request_answer_code(request, OUTCOME_CODE(OVERLOADED));
         return NULL;
     }
-    request->progress = page;
     return page_open(request, &request->message->list_entries->base, page) ? page : NULL;
 }
 
@@ -174,7 +170,7 @@ static void on_member(struct request *request, const struct lookup *lookup)
     const char *values[] = {number_text(request, member_id),
                             number_text(request, session->merchant_id),
                             number_text(request, before),
-                            number_text(request, page->rows + 1),
+                            number_text(request, page->rows),
                             number_text(request, now_us),
                             uuid_as_text(request, &page_id),
                             number_text(request, session->operator_id),
@@ -198,7 +194,7 @@ static void period_ask(struct request *request)
                             number_text(request, after_us),
                             number_text(request, goes_on ? (int64_t)get_u64(page->place + 8) : -1),
                             number_text(request, goes_on ? (int64_t)get_u64(page->place + 16) : -1),
-                            number_text(request, page->rows + 1)};
+                            number_text(request, page->rows)};
     struct query_call call = {STATEMENT_ENTRIES_OF_PERIOD, values, LENGTH(values), on_entries,
                               .desk = DESK_COUNTER};
     query_begin(request, &call);

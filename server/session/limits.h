@@ -8,7 +8,7 @@
 #define KEY_AHEAD_S_MAX         600  /* R32 */
 #define PAGE_ROWS               500  /* of a list by code */
 #define PAGE_ROWS_DEFAULT       50   /* of a list by cursor */
-#define PAGE_LINES_MAX          4000 /* basket lines of such a page, and of one purchase more */
+#define PAGE_LINES_MAX          4000 /* basket lines of such a page: LINES_MAX of the statements */
 #define PURCHASES_SHOWN_MAX     5    /* of a member never met */
 #define ENTRY_DAYS_MAX          31   /* of a listing of a merchant's entries */
 #define GRANT_MONTHS_MAX        24   /* R38 */

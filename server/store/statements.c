@@ -159,6 +159,10 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
                 "k(bucket, member_id, issuer) where d.bucket = k.bucket "
                 "and d.member_id = k.member_id and d.issuer = k.issuer",
                 "$4"),
+    [STATEMENT_GRANTS_END] =
+        "update loyal.consent c set ended_at = least(k.at, c.until_at), end_kind = 3 "
+        "from unnest($1::smallint[], $2::bigint[], $3::timestamptz[]) k(bucket, member_id, at) "
+        "where c.bucket = k.bucket and c.member_id = k.member_id and c.ended_at is null",
     [STATEMENT_LEASE_GUARD] = "select 1 / (count(*) = 1)::int from loyal.lease "
                               "where name = 'maintenance' and holder = $1 and epoch = $2",
 

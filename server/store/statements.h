@@ -27,6 +27,7 @@ enum statement_id {
     STATEMENT_LOTS_DELETE,
     STATEMENT_DEBTS_UPSERT,
     STATEMENT_DEBTS_DELETE,
+    STATEMENT_GRANTS_END,  /* of erased members, since when */
     STATEMENT_LEASE_GUARD, /* holder, epoch: of a lane that works under the maintenance lease */
     STATEMENT_RESOLVE,     /* the first of the reader, too */
     STATEMENT_EPOCH_READ,  /* the last of a lane */
@@ -44,7 +45,7 @@ enum statement_id {
     /* member, recipient or 0, before: granted at, key; limit -> columns of handle_grant.c */
     STATEMENT_GRANTS_LIST,
     /* member, merchant or 0, before seq, limit, at, page, operator, reason -> columns of
-     * handle_entries.c; what an operator sees is recorded */
+     * handle_entries.c; what an operator is shown is recorded */
     STATEMENT_ENTRIES_OF_MEMBER,
     /* merchant, from, until, after: decided at, member, seq; limit -> the same columns */
     STATEMENT_ENTRIES_OF_PERIOD,

@@ -22,8 +22,7 @@
     "l.category, l.quantity_milli, coalesce(l.amount_minor, 0)) order by l.number) "            \
     "from loyal.line_elsewhere l where l.bucket = " purchase ".bucket "                         \
     "and l.member_id = " purchase ".member_id and l.entry_id = " purchase ".id) end"
-/* Of a page, so that it fits into a frame: it ends before the purchase, or member, that goes past.
- */
+/* Of a page, so that it fits into a frame: it ends before what goes past, purchase or member. */
 #define LINES_MAX "4000"
 #define SHOWN_PURCHASE                                                                    \
     "s.id, s.kind, s.fields, s.merchant_id, s.business_date, s.channel, s.amount_minor, " \
@@ -34,29 +33,31 @@
     "from loyal.member_granting m where (m.place, m.member_id) > ($1::bigint, $2::bigint) " \
     "order by m.place, m.member_id"
 
+/* SQL is laid out by hand. */
+/* clang-format off */
 /* Of a journal's entry e with store s, terminal t, merchant m. */
-#define ENTRY_SHOWN                                                                                \
-    "e.member_id, e.id, e.kind, " US(                                                              \
-        "e.decided_at") ", coalesce(m.code, ''), e.points, "                                       \
-                        "e.balance, e.debt, e.original, (e.salt is null)::int, coalesce(s.code, "  \
-                        "''), e.till, "                                                            \
-                        "e.receipt, e.part, e.business_date, " US(                                 \
-                            "e.occurred_at") ", coalesce(t.code, ''), "                            \
-                                             "e.channel, e.amount_minor, e.paid_in_points_minor, " \
-                                             "e.currency, "                                        \
-                                             "(select json_agg(json_build_array(l.product, "       \
-                                             "l.category, l.quantity_milli, l.amount_minor) "      \
-                                             "order by l.number) from loyal.basket_line l where "  \
-                                             "l.bucket = e.bucket "                                \
-                                             "and l.member_id = e.member_id and l.entry_id = "     \
-                                             "e.id and e.salt is not null), e.seq"
+#define ENTRY_SHOWN \
+    "e.member_id, e.id, e.kind, " US("e.decided_at") ", coalesce(m.code, ''), e.points, " \
+    "e.balance, e.debt, e.original, (e.salt is null)::int, coalesce(s.code, ''), e.till, " \
+    "e.receipt, e.part, e.business_date, " US("e.occurred_at") ", coalesce(t.code, ''), " \
+    "e.channel, e.amount_minor, e.paid_in_points_minor, e.currency, (select " \
+    "json_agg(json_build_array(l.product, l.category, l.quantity_milli, l.amount_minor) order " \
+    "by l.number) from loyal.basket_line l where l.bucket = e.bucket and l.member_id = " \
+    "e.member_id and l.entry_id = e.id and e.salt is not null), e.seq, " \
+    "((select count(*) from page) > (select count(*) from shown))::int"
+/* Of the entries e of a page and the one behind it: how many there are, and lines, up to each. */
+#define ENTRIES_SO_FAR(order) \
+    "row_number() over (order by " order ") as n, sum((select count(*) from loyal.basket_line l " \
+    "where l.bucket = e.bucket and l.member_id = e.member_id and l.entry_id = e.id)) over " \
+    "(order by " order ") as line_sum"
+#define ENTRIES_OF_PAGE(rows) \
+    "shown as materialized (select * from page where n <= " rows " and (line_sum <= " LINES_MAX \
+    " or n = 1))"
 #define ENTRY_JOINS                                                \
     "left join loyal.merchant m on m.merchant_id = e.merchant_id " \
     "left join loyal.store s on s.store_id = e.store_id "          \
     "left join loyal.terminal t on t.terminal_id = e.terminal_id"
 
-/* SQL is laid out by hand. */
-/* clang-format off */
 static const char *const STATEMENTS[STATEMENT_COUNT] = {
     /* Readers of the epoch keep a lock on its table until they end; this waits for them all, so
      * that nothing decided on the old reference commits after what follows. */
@@ -114,20 +115,24 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
         "$1::bigint and $2::int in (0, c.recipient) and (c.granted_at, c.consent_id) < ("
         TIME("$3") ", $4::uuid) order by c.granted_at desc, c.consent_id desc limit $5::int",
     [STATEMENT_ENTRIES_OF_MEMBER] =
-        "with shown as materialized (select e.* from loyal.entry e where e.bucket = " BUCKET("$1")
-        " and e.member_id = $1::bigint and $2::int in (0, e.merchant_id) and e.seq < $3::bigint "
-        "order by e.seq desc limit $4::int), "
+        "with page as materialized (select e.*, " ENTRIES_SO_FAR("e.seq desc") " from (select * "
+        "from loyal.entry e where e.bucket = " BUCKET("$1") " and e.member_id = $1::bigint and "
+        "$2::int in (0, e.merchant_id) and e.seq < $3::bigint order by e.seq desc "
+        "limit $4::int + 1) e), "
+        ENTRIES_OF_PAGE("$4::int") ", "
         "logged as (insert into loyal.disclosure select " BUCKET("$1") ", $1::bigint, $6::uuid, "
-        TIME("$5") ", 0, 0, $7::int, 43, 0, $8, array_agg(id order by seq desc), "
-        "array_agg(0::smallint) from (select * from shown order by seq desc limit $4::int - 1) s "
-        "having count(*) > 0 and $7::int > 0) "
-        "select " ENTRY_SHOWN " from shown e " ENTRY_JOINS " order by e.seq desc",
+        TIME("$5") ", 0, 0, $7::int, 43, 0, $8, array_agg(id order by n), array_agg(0::smallint) "
+        "from shown having count(*) > 0 and $7::int > 0) "
+        "select " ENTRY_SHOWN " from shown e " ENTRY_JOINS " order by e.n",
     [STATEMENT_ENTRIES_OF_PERIOD] =
-        "select " ENTRY_SHOWN " from (select * from loyal.entry e where e.merchant_id = $1::int "
-        "and e.decided_at >= " TIME("$2") " and e.decided_at < " TIME("$3") " and e.decided_at >= "
-        TIME("$4") " and (e.decided_at, e.member_id, e.seq) > (" TIME("$4") ", $5::bigint, "
-        "$6::bigint) order by e.decided_at, e.member_id, e.seq limit $7::int) e " ENTRY_JOINS " "
-        "order by e.decided_at, e.member_id, e.seq",
+        "with page as materialized (select e.*, "
+        ENTRIES_SO_FAR("e.decided_at, e.member_id, e.seq") " from (select * from loyal.entry e "
+        "where e.merchant_id = $1::int and e.decided_at >= " TIME("$2") " and e.decided_at < "
+        TIME("$3") " and e.decided_at >= " TIME("$4") " and (e.decided_at, e.member_id, e.seq) > ("
+        TIME("$4") ", $5::bigint, $6::bigint) order by e.decided_at, e.member_id, e.seq "
+        "limit $7::int + 1) e), "
+        ENTRIES_OF_PAGE("$7::int") " "
+        "select " ENTRY_SHOWN " from shown e " ENTRY_JOINS " order by e.n",
     [STATEMENT_DISCLOSURES_LIST] =
         "select d.page_id, " US("d.disclosed_at") ", coalesce(m.code, ''), coalesce(t.code, ''), "
         "coalesce(o.name, ''), d.verb, d.purpose, d.reason, (select "
@@ -199,7 +204,7 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
         "newest as line_sum, row_number() over newest as n from (select p.*, " LINES_OF("p") " as "
         "lines from (select p.* from loyal.purchase_elsewhere p where p.bucket = " BUCKET("$1") " "
         "and p.member_id = $1::bigint and p.seq < $2::bigint and " FILTER " order by p.seq desc "
-        "limit $3::int + 1) p) s window newest as (order by s.seq desc)), "
+        "limit $3::int + 1) p offset 0) s window newest as (order by s.seq desc)), "
         "shown as materialized (select * from page where n <= $3::int and (line_sum <= " LINES_MAX
         " or n = 1)), "
         "logged as (insert into loyal.disclosure select " BUCKET("$1") ", $1::bigint, $4::uuid, "
@@ -207,12 +212,12 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
         "order by n), array_agg(fields order by n) from shown having count(*) > 0) "
         "select " SHOWN_PURCHASE ", ((select count(*) from page) > (select count(*) from "
         "shown))::int from shown s order by s.n",
-    /* A page looks at 1,000 members at most. Columns 0 and 1 of its rows, of which there is at
+    /* A page looks at 250 members at most. Columns 0 and 1 of its rows, of which there is at
      * least one, are where the next page begins, null at the end. The sixth purchase of a member is
      * there to say that there are more. */
     [STATEMENT_NEVER_MET_PAGE] =
         "with member as materialized (select c.place, c.bucket, c.member_id from (select m.place, "
-        "m.bucket, m.member_id, m.is_met " CANDIDATES " limit 1000) c where not c.is_met and ("
+        "m.bucket, m.member_id, m.is_met " CANDIDATES " limit 250) c where not c.is_met and ("
         IS_OPEN " or exists (select from loyal.purchase_elsewhere p where p.bucket = c.bucket and "
         "p.member_id = c.member_id and p.kind = 2 and " FILTER ")) order by c.place, c.member_id "
         "limit $3::int), "
@@ -229,7 +234,7 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
         "is_full as (select coalesce(max(nth), 0) = $3::int or count(*) < (select count(*) from "
         "found) as yes from shown), "
         "next as (select l.place, l.member_id from last l, is_full f where f.yes union all select "
-        "n.place, n.member_id from (select m.place, m.member_id " CANDIDATES " offset 999 limit "
+        "n.place, n.member_id from (select m.place, m.member_id " CANDIDATES " offset 249 limit "
         "1) n where not (select f.yes from is_full f)), "
         "logged as (insert into loyal.disclosure select bucket, member_id, $4::uuid, "
         "loyal.asked_at(), loyal.asker(), $5::int, 0, 41, loyal.asked_for(), '', "

@@ -13,7 +13,7 @@ SETTINGS = {"session_preload_libraries": "auto_explain", "auto_explain.log_min_d
             "auto_explain.log_format": "json"}
 ROLE = "loyal_reader"
 ASKED = {"query_member": 5, "never_met_page": 25, "count_members": 5}
-EXAMINED_MAX = 1000  # members, by a page
+EXAMINED_MAX = 250  # members, by a page
 HEAD = re.compile(r"^\S+ \S+ UTC \[\d+\] " + ROLE + r"@\S+ .*LOG:  duration: ([\d.]+) ms  plan:$")
 TABLE = re.compile(r"^(entry|basket_line|consent|member)(_\d{4}q\d)?$")
 NOISE = re.compile(r"\(current_setting\('loyal\.(\w+)'::text\)\)::(?:integer|smallint|timestamp with time zone)")

@@ -142,8 +142,11 @@ def test_r29_the_hash_of_a_body_cannot_be_tried_out(acme, database, card):
     assert len(stored) == 16 and stored != plain_body_hash(fields)
 
 
-def test_r36_a_half_done_erasure_is_finished_by_asking_again(world, daemon, card, database):
+def test_r36_a_half_done_erasure_is_finished_by_asking_again(world, daemon, tenth, card, database):
     """The eraser's connection is missing when the points have been forfeited already."""
+    tenth.grant(card).ok()
+    ref = tenth.ref(card)
+    assert ref in [row.ref for row in tenth.all_pages(tenth.never_met, "members")]
     broken = daemon("broken", postgres_eraser='"host=/nowhere dbname=loyal user=loyal_eraser"')
     connection = Connection(broken.port, world.stack.operator)
     fields = {"key": uuid7(world.clock.now_us), "member": member(card), "reason": "a test"}
@@ -151,6 +154,9 @@ def test_r36_a_half_done_erasure_is_finished_by_asking_again(world, daemon, card
     assert reply.code == "OUTCOME_UNKNOWN"
     owner = database.id_of(card)
     assert database.member(card)["status"] == 4
+    assert ref not in [row.ref for row in tenth.all_pages(tenth.never_met, "members")]  # his grants ended with it
+    assert {row["end_kind"] for row in database.rows(
+        "select end_kind from loyal.consent where (bucket, member_id) = (%s, %s)", owner["bucket"], owner["member_id"])} == {3}
     assert database.value("select count(*) from loyal.identifier where (bucket, member_id) = (%s, %s)",
                           owner["bucket"], owner["member_id"]) == 1
     done = world.operator.call("erase_member", **fields)

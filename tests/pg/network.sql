@@ -55,6 +55,7 @@ create function pg_temp.unset(query text) returns text
     language plpgsql
 as $$
 begin
+    perform pg_temp.bought(1, 1, 2);
     perform set_config('session_authorization', 'loyal_reader', true);
     execute query;
     raise exception using errcode = 'LY000';
