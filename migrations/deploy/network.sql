@@ -97,7 +97,7 @@ create policy network on loyal.basket_line for select to loyal_network
                                          where e.bucket = basket_line.bucket and e.member_id = basket_line.member_id
                                                and e.id = basket_line.entry_id and e.merchant_id + 0 = c.source))));
 -- Everybody else is held by his privileges.
-create policy others on loyal.consent to loyal_daemon, loyal_auditor, loyal_eraser using (true) with check (true);
+create policy others on loyal.consent to loyal_daemon, loyal_auditor using (true) with check (true);
 create policy others on loyal.entry to loyal_daemon, loyal_auditor, loyal_eraser using (true) with check (true);
 create policy others on loyal.basket_line to loyal_daemon, loyal_auditor, loyal_eraser using (true) with check (true);
 

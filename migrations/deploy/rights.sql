@@ -39,8 +39,6 @@ grant select (bucket, member_id, key, merchant_id) on loyal.refusal to loyal_era
 grant update (store_id, terminal_id, occurred_at, amount_minor, points) on loyal.refusal to loyal_eraser;
 grant select (bucket, member_id) on loyal.identifier to loyal_eraser;
 grant delete on loyal.identifier to loyal_eraser;
-grant select (bucket, member_id, consent_id, ended_at) on loyal.consent to loyal_eraser;
-grant update (ended_at, end_kind, end_operator_id) on loyal.consent to loyal_eraser;
 grant select (bucket, member_id, page_id) on loyal.disclosure to loyal_eraser;
 grant update (reason) on loyal.disclosure to loyal_eraser;
 grant select (bucket, member_id, number) on loyal.member_standing_change to loyal_eraser;

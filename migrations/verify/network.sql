@@ -42,6 +42,8 @@ select pg_temp.want('policies of ' || tablename,
     case tablename when 'disclosure'
          then E'others PERMISSIVE ALL to {loyal_auditor,loyal_daemon,loyal_eraser}\n'
               || 'shown PERMISSIVE INSERT to {loyal_reader}'
+         when 'consent'
+         then E'network PERMISSIVE SELECT to {loyal_network}\nothers PERMISSIVE ALL to {loyal_auditor,loyal_daemon}'
          else E'network PERMISSIVE SELECT to {loyal_network}\n'
               || 'others PERMISSIVE ALL to {loyal_auditor,loyal_daemon,loyal_eraser}' end)
 from (select tablename, policyname, permissive, cmd, array(select r from unnest(roles) r order by r) as roles

@@ -49,8 +49,6 @@ insert into wanted values
     ('loyal_eraser', 'refusal',
      'select(bucket,member_id,key,merchant_id) update(store_id,terminal_id,occurred_at,amount_minor,points)'),
     ('loyal_eraser', 'identifier', '+delete select(bucket,member_id)'),
-    ('loyal_eraser', 'consent',
-     'select(bucket,member_id,consent_id,ended_at) update(ended_at,end_kind,end_operator_id)'),
     ('loyal_eraser', 'disclosure', 'select(bucket,member_id,page_id) update(reason)'),
     ('loyal_eraser', 'member_standing_change', 'select(bucket,member_id,number) update(reason)'),
     ('loyal_eraser', 'erasure', '+insert +select');

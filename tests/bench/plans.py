@@ -41,7 +41,8 @@ def kind_of(query):
     """A row of the bench, or None."""
     if "insert into loyal.disclosure" in query:
         return "never_met_page" if "loyal.member_granting" in query else "query_member"
-    return "count_members" if "loyal.told(" in query else None
+    is_count = "count(*) filter (where b.has_granted" in query or "count(*) from loyal.member_granting" in query
+    return "count_members" if is_count else None
 
 
 def restarted(stack):

@@ -111,10 +111,6 @@ prepare erase (bigint, bigint, int, uuid, bigint, bytea) as
         where bucket = ($1 & 255)::smallint and member_id = $1
     ), identifiers as (
         delete from loyal.identifier where bucket = ($1 & 255)::smallint and member_id = $1
-    ), grants as (
-        update loyal.consent
-        set ended_at = to_timestamp(0) + $2 * interval '1 us', end_kind = 3, end_operator_id = $3
-        where bucket = ($1 & 255)::smallint and member_id = $1 and ended_at is null
     ), reasons as (
         update loyal.disclosure set reason = '' where bucket = ($1 & 255)::smallint and member_id = $1
     ), changes as (
@@ -140,11 +136,6 @@ select is_empty($$select table_name, text from after_it, lateral (select row_jso
                   where m = 257 and text ~ 'milk|beer|food|drink|receipt é|"T1"|EUR|card|asked for it|20140101'$$,
     'R29: nor is any word of his left anywhere');
 select is_empty($$select * from after_it where m = 257 and table_name = 'identifier'$$, 'R29: nobody finds him by a card');
-select results_eq($$select row_json->>'recipient', row_json->>'ended_at', row_json->>'end_kind', row_json->>'end_operator_id'
-                    from after_it where m = 257 and table_name = 'consent' order by 1$$,
-    $$values ('11', '2014-01-10T00:00:00+00:00', '1', '0'), ('12', '2014-01-18T00:00:00+00:00', '3', '1'),
-             ('13', '2014-01-18T00:00:00+00:00', '3', '1')$$,
-    'R29: his grants ended; one that had ended before stays as it ended');
 select bag_eq($$select table_name, key, row_json - array['salt', 'store_id', 'terminal_id', 'channel', 'till', 'receipt', 'part',
                            'business_date', 'occurred_at', 'amount_minor', 'paid_in_points_minor', 'currency']
                 from after_it where m = 257 and table_name = 'entry'$$,
