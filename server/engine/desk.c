@@ -15,8 +15,8 @@
 #define REPEATS_MAX  2
 #define STALE_MAX    10
 #define NUMBER_BYTES 24
-#define REST_TIMES   4 /* as long as the query took, while postings wait */
-#define REST_US_MAX  1000000
+#define REST_TIMES   9 /* as long as the query took, while postings wait */
+#define REST_US_MAX  10000000
 
 struct query_rows {
     const PGresult *result;
@@ -68,7 +68,7 @@ static void desk_wake(struct desk *desk)
     }
 }
 
-/* Points come first: where postings wait, a reader's desk has a fifth of its time. */
+/* Points come first: where postings wait, a reader's desk has a tenth of its time. */
 static void desk_rest(struct desk *desk)
 {
     struct engine *engine = desk->engine;

@@ -520,6 +520,17 @@ def test_r39_counts_over_the_wire(world, acme, beta, fresh, database):
     beta.count(date_first=20010101).ok()  # each merchant has its own
 
 
+def test_r39_what_was_released_waits_for_no_count(fresh, database):
+    """Another question of the merchant holds its budget while it counts."""
+    told = fresh.count(categories=["gloves"]).ok()
+    with database.holding("select from loyal.question_budget join loyal.merchant using (merchant_id) where code = %s for update",
+                          fresh.merchant):
+        again = fresh.count(categories=["gloves"]).ok()
+        fresh.count(categories=["scarves"]).refused("TRANSIENT")
+    assert again.released_before and again.without_grant == told.without_grant
+    assert fresh.count(categories=["scarves"]).ok().questions_left == told.questions_left - 1  # charged once
+
+
 # --- a merchant's own entries ---
 
 def test_own_entries_of_a_member(acme, beta, world):
