@@ -15,6 +15,7 @@ from support.wire import Connection
 from support.world import identifier, member
 
 WINDOW = "loyald window"
+READER = "loyald reader"
 
 
 def line(category="food", product="p", amount=100):
@@ -352,9 +353,11 @@ def test_r40_what_cannot_be_recorded_is_not_shown(acme, beta, database):
 # --- R41 ---
 
 def asked_by(watched, till, message, fields):
+    """The reply, and the statements that the request cost: not those by which the daemon keeps its reference tables."""
     del watched.proxy.asked[:]
     reply = till.call(message, fields)
-    return reply, collections.Counter(entry for entry in watched.proxy.asked if "epoch from loyal.reference_epoch" not in entry[1])
+    return reply, collections.Counter((application, sql) for application, sql in watched.proxy.asked
+                                      if application != READER or "loyal.reference_epoch" not in sql)
 
 
 @pytest.mark.parametrize("message,more", [
@@ -371,7 +374,7 @@ def test_r41_nobody_is_one_code_by_the_same_statements(world, watched, acme, bet
         if message != "find_member":
             nobody += [{"ref": acme.ref(known)}, {"ref": b"\x01" + b"z" * 16}, {"ref": old_ref}]
         statements = []
-        for who in nobody:
+        for who in nobody[:1] + nobody:  # the first time, under an epoch that an earlier test may just have ended
             if message == "find_member":
                 fields = {"identifier": who["identifier"]}
             elif message == "set_grant":
@@ -382,8 +385,10 @@ def test_r41_nobody_is_one_code_by_the_same_statements(world, watched, acme, bet
             reply, asked = asked_by(watched, till, message, fields)
             reply.refused("UNKNOWN_MEMBER")
             statements.append(asked)
-        assert sum(statements[0].values()) == 1
-        assert all(asked == statements[0] for asked in statements)
+        del statements[0]
+        assert sum(statements[0].values()) == 1, statements[0]
+        for asked in statements:
+            assert asked == statements[0]
 
 
 def test_r41_look_ups_are_limited_per_terminal(world, daemon, acme):
