@@ -129,7 +129,7 @@ $(B)/man/%: %.scd | setup-build
 -include $(OBJ:.o=.d)
 
 # --- targets ---------------------------------------------------------------------------------------
-.PHONY: install units benches examples test lint format tidy layers complexity demo up down psql crash bench \
+.PHONY: install units benches examples test lint format tidy layers complexity demo up down psql crash fault bench \
         bench-parity mutants clean help
 
 install: all ## install under DESTDIR and prefix (/usr/local): programs, SDK, man pages, migrations
@@ -178,6 +178,8 @@ psql: ## a psql on its database
 
 crash: all benches | setup-run setup-test ## kill -9 everything in turn, and check the books
 	tests/crash/run
+fault: all benches | setup-run setup-test ## overload, bad peers, a database in trouble, processes that die: minutes each
+	tests/fault/run
 bench: all benches | setup-run ## measure
 	tests/bench/run
 bench-parity: all benches | setup-run ## compare with one function per transaction

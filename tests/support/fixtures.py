@@ -14,6 +14,7 @@ def _interrupt(_number, _frame):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "last: judges the whole run, so it comes last")
+    config.addinivalue_line("markers", "slow: too long for `make test`; `make fault` runs it")
     signal.signal(signal.SIGTERM, _interrupt)  # so that a run that is stopped still ends what it started
 
 
