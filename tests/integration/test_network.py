@@ -335,6 +335,7 @@ def test_r40_no_page_before_its_disclosure_is_durable(world, watched, acme, beta
         stop.cut()
         reply = till.take(request)
         assert reply.kind == "RETRY" and reply.body is None
+        wait_for(lambda: till.purchases(card).code == "OK", "the window is open again")
 
 
 def test_r40_what_cannot_be_recorded_is_not_shown(acme, beta, database):
