@@ -1,7 +1,7 @@
-# loyald: one Makefile, everything lands in build/ (build/asan/ with SAN=1). `make help` lists the targets; V=1 shows
+# loyald: one Makefile, everything lands in build/ (build/asan/ with SAN=1, build/cov/ with COV=1). `make help` lists the targets; V=1 shows
 # the commands. Packages come from deploy/setup, run once before whatever needs them; hence pkg-config is asked late.
 VERSION := 0.1.0
-B       ?= build$(if $(SAN),/asan)
+B       ?= build$(if $(SAN),/asan)$(if $(COV),/cov)
 prefix  ?= /usr/local
 bindir  ?= $(prefix)/bin
 sbindir ?= $(prefix)/sbin
@@ -29,11 +29,12 @@ OBJ         := $(PROTO_OBJ) $(SERVER_OBJ) $(MAIN_OBJ) $(SDK_OBJ) $(CLI_OBJ) $(SU
 # --- how it is compiled: asserts stay on -----------------------------------------------------------
 CC       := gcc
 CSTD     := -std=gnu11 -D_GNU_SOURCE
-CFLAGS   ?= -O2 -g
+CFLAGS   ?= $(if $(COV),-O0,-O2) -g
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Werror
-HARDEN   := -fstack-protector-strong $(if $(SAN),,-D_FORTIFY_SOURCE=2)
+HARDEN   := -fstack-protector-strong $(if $(SAN)$(COV),,-D_FORTIFY_SOURCE=2)
 ,        := ,
 SANFLAGS := $(if $(SAN),-fsanitize=address$(,)undefined -fno-omit-frame-pointer -fno-sanitize-recover=all)
+SANFLAGS += $(if $(COV),--coverage -fprofile-update=atomic)
 LINK     := -Wl,-z,relro,-z,now -Wl,--as-needed
 PICFLAGS  = -fPIE
 INCLUDES  = -Iproto -I$(B)/gen -Iserver -Iclient-sdk/include
@@ -129,7 +130,7 @@ $(B)/man/%: %.scd | setup-build
 -include $(OBJ:.o=.d)
 
 # --- targets ---------------------------------------------------------------------------------------
-.PHONY: install units benches examples test lint format tidy layers complexity demo up down psql crash fault bench \
+.PHONY: install units benches examples test coverage lint format tidy layers complexity demo up down psql crash fault bench \
         bench-parity mutants clean help
 
 install: all ## install under DESTDIR and prefix (/usr/local): programs, SDK, man pages, migrations
@@ -151,6 +152,9 @@ examples: $(EXAMPLES) ## build the SDK's examples
 
 test: all units benches examples | setup-run setup-test ## run every suite; tests/run SUITE ... runs some
 	tests/run
+
+coverage: | setup-build setup-run setup-test setup-lint ## which lines the tests reach; fails below the gates
+	tests/run coverage
 
 lint: layers complexity | setup-build setup-test setup-lint ## formatting, layers, sizes, cppcheck, shellcheck, buf
 	tests/lint/run
