@@ -168,12 +168,14 @@ static bool bind_all(struct program *program, struct err *err)
     options.page = program->page = shared_page_create(worker_count(config), err);
     if (!program->page)
         return false;
+    log_share_count(&program->page->log_dropped);
     program->master = master_create(&options, err);
     return program->master && pid_file_write(config->pid_file, err);
 }
 
 static void give_back(struct program *program)
 {
+    log_share_count(NULL);
     master_destroy(&program->master);
     listen_close(&program->sockets);
     shared_page_destroy(&program->page);
@@ -195,6 +197,7 @@ static int run(struct program *program)
     struct err err = {0};
     bool is_child = false;
     signal(SIGPIPE, SIG_IGN);
+    log_open();
     if (!read_files(program, &err))
         return fail(program, EXIT_CONFIG, &err);
     privileges_raise_files();

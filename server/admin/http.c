@@ -83,6 +83,11 @@ static void on_metrics(struct evhttp_request *request, void *ctx)
                         "# HELP loyald_uptime_seconds Since the master started\n"
                         "# TYPE loyald_uptime_seconds gauge\nloyald_uptime_seconds %" PRId64 "\n",
                         (clock_monotonic_us() - page->started_us) / 1000000);
+    evbuffer_add_printf(body,
+                        "# HELP loyald_log_dropped_total Log lines that could not be written\n"
+                        "# TYPE loyald_log_dropped_total counter\n"
+                        "loyald_log_dropped_total %" PRIu64 "\n",
+                        stats_read(&page->log_dropped));
     reply(request, HTTP_OK, body);
     evbuffer_free(body);
 }

@@ -219,6 +219,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
     }
     if (master->kill_at_us && clock_monotonic_us() >= master->kill_at_us)
         signal_children(master, SIGKILL, false);
+    log_catch_up();
     start_due(master);
 }
 

@@ -17,7 +17,8 @@ union shared_slot {
 };
 
 struct shared_page {
-    int64_t started_us; /* clock_monotonic_us of the master's start */
+    int64_t started_us;   /* clock_monotonic_us of the master's start */
+    uint64_t log_dropped; /* lines of all processes, added atomically */
     int slot_count;
     union shared_slot slots[];
 };

@@ -126,6 +126,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
     struct process *process = ctx;
     struct worker *worker = &process->worker;
     (void)fd, (void)what;
+    log_catch_up();
     bool ready = engine_ready(worker->engine) && !process->drain_until_us;
     if (ready != (worker->stats->ready != 0)) {
         __atomic_store_n(&worker->stats->ready, ready ? 1 : 0, __ATOMIC_RELAXED);

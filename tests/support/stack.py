@@ -135,8 +135,7 @@ class Daemon:
             self.write_conf()
             with open(self.log.path, "ab") as out:
                 start = out.tell()
-                self.process = subprocess.Popen([LOYALD, "--config", self.conf], stdin=subprocess.DEVNULL, stdout=out,
-                                                stderr=out, start_new_session=True)
+                self.process = self.spawn(out)
             wait_for(lambda: os.path.exists(self.pid_file) or self.process.poll() is not None, f"{self.name} starts")
             if self.process.poll() is None:
                 break
@@ -145,16 +144,33 @@ class Daemon:
             wait_for(self.is_ready, f"{self.name} is ready")
         return self
 
-    def ask(self, path):
-        """Status of an admin page; None while nobody listens."""
+    def spawn(self, out):
+        """The process, its log at `out`."""
+        return subprocess.Popen([LOYALD, "--config", self.conf], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                start_new_session=True)
+
+    def page(self, path):
+        """Status and text of an admin page; None while nobody listens."""
         connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=WAIT_S)
         try:
             connection.request("GET", path)
-            return connection.getresponse().status
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
         except OSError:
-            return None
+            return None, ""
         finally:
             connection.close()
+
+    def ask(self, path):
+        return self.page(path)[0]
+
+    def metric(self, name):
+        """Its value, added up over the workers."""
+        status, text = self.page("/metrics")
+        assert status == 200, text
+        values = re.findall(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", text, re.MULTILINE)
+        assert values, f"no metric {name}"
+        return sum(float(value) for value in values)
 
     def is_ready(self):
         return self.ask("/readyz") == 200
@@ -264,7 +280,7 @@ class Stack:
         return children_of(self.pid)
 
     def is_ready(self):
-        return Daemon.ask(self, "/readyz") == 200
+        return Daemon.page(self, "/readyz")[0] == 200
 
     def postgres(self, *words):
         return run(os.path.join(ROOT, "deploy", "cluster"), words[0], os.path.join(self.dir, "cluster"), *words[1:],
