@@ -250,8 +250,8 @@ class Stack:
         run(LOYALCTL, "cert", "operator", "--ca", self.ca, "--operator", name, "--out", out)
         return Bundle(out, "operator", self.authority)
 
-    def odd_bundle(self, name, san, usage="clientAuth", ca=None, days="30"):
-        """A certificate as no tool of ours would make it."""
+    def odd_bundle(self, name, san, usage="clientAuth", ca=None, days=(0, 30), digest="sha256"):
+        """A certificate as no tool of ours would make it; days: from and to, counted from now."""
         folder = os.path.join(self.dir, "odd-" + name)
         ca = ca or self.ca
         os.makedirs(folder, exist_ok=True)
@@ -264,10 +264,22 @@ class Stack:
         request = os.path.join(folder, "odd.csr")
         run("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
             "-subj", f"/CN={name}", "-keyout", bundle.key, "-out", request)
-        run("openssl", "x509", "-req", "-in", request, "-CA", os.path.join(ca, "authority.crt"), "-CAkey",
-            os.path.join(ca, "authority.key"), "-set_serial", str(int.from_bytes(os.urandom(8), "big") >> 1),
-            "-sha256", "-days", days, "-extfile", extensions, "-out", bundle.certificate)
+        self.sign(folder, request, bundle.certificate, ca, days, digest)
         return bundle
+
+    @staticmethod
+    def sign(folder, request, certificate, ca, days, digest):
+        """By `openssl ca`, which alone can date a certificate."""
+        with open(os.path.join(folder, "ca.conf"), "w", encoding="ascii") as file:
+            file.write(f"[ca]\ndefault_ca = one\n[one]\ndatabase = {folder}/index\nnew_certs_dir = {folder}\nrand_serial = yes\n"
+                       "unique_subject = no\npolicy = any\n[any]\ncommonName = supplied\n")
+        with open(os.path.join(folder, "index"), "w", encoding="ascii"):
+            pass
+        now = datetime.datetime.now(datetime.timezone.utc)
+        start, end = ((now + datetime.timedelta(days=day)).strftime("%Y%m%d%H%M%SZ") for day in days)
+        run("openssl", "ca", "-batch", "-notext", "-config", os.path.join(folder, "ca.conf"), "-in", request, "-out", certificate,
+            "-cert", os.path.join(ca, "authority.crt"), "-keyfile", os.path.join(ca, "authority.key"), "-md", digest,
+            "-startdate", start, "-enddate", end, "-extfile", os.path.join(folder, "extensions"))
 
     # --- processes ---
 
