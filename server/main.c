@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "admin/master.h"
+#include "admin/metrics.h"
 #include "admin/privileges.h"
 #include "base/log.h"
 #include "base/zone.h"
@@ -38,6 +39,7 @@ enum command {
     COMMAND_LIMITS,
     COMMAND_DUMP_FSM,
     COMMAND_DUMP_OPTIONS,
+    COMMAND_DUMP_METRICS,
     COMMAND_MAKE_KEYRING,
     COMMAND_VERSION
 };
@@ -72,10 +74,19 @@ static int run_maintenance(void *ctx)
         .partitions_ahead = program->config->partitions_ahead,
         .refusal_days = program->config->refusal_days,
         .holder = holder,
+        .stats = &program->page->maintenance,
         .terms = {.key_age_us_max = KEY_AGE_DAYS_MAX * DAY_US,
                   .key_ahead_us_max = KEY_AHEAD_S_MAX * INT64_C(1000000)},
     };
     return maintenance_run(&options);
+}
+
+/* When they end, for the admin port. */
+static void certificates_note(struct program *program, SSL_CTX *tls)
+{
+    struct tls_ends ends = tls_ends(tls);
+    stats_set(&program->page->master.certificate_until_us, (uint64_t)ends.certificate_us);
+    stats_set(&program->page->master.authority_until_us, (uint64_t)ends.authority_us);
 }
 
 /* A broken file or certificate changes nothing. */
@@ -91,12 +102,15 @@ static bool reload(void *ctx)
         struct tls_files files = worker_tls_files(config);
         tls = tls_context_create(&files, &err);
     }
+    stats_set(&program->page->master.reload_failed, !tls);
     if (!tls) {
         log_error("reload_failed", "reason=\"%s\" effect=\"nothing changed\"", err.text);
         config_destroy(&config);
         return false;
     }
+    certificates_note(program, tls);
     SSL_CTX_free(tls);
+    stats_set(&program->page->master.reload_us, (uint64_t)clock_real_us());
     if (*waiting)
         log_warning("reload_partial", "waiting_for_restart=%s", waiting);
     /* In place, because the processes' options point to the struct. Nobody keeps a pointer to one
@@ -138,10 +152,12 @@ static bool read_files(struct program *program, struct err *err)
     return program->keyring != NULL;
 }
 
-static bool check_tls(const struct config *config, struct err *err)
+static bool check_tls(struct program *program, struct err *err)
 {
-    struct tls_files files = worker_tls_files(config);
+    struct tls_files files = worker_tls_files(program->config);
     SSL_CTX *tls = tls_context_create(&files, err);
+    if (tls && program->page)
+        certificates_note(program, tls);
     SSL_CTX_free(tls);
     return tls != NULL;
 }
@@ -157,6 +173,8 @@ static bool bind_all(struct program *program, struct err *err)
     const struct config *config = program->config;
     struct master_options options = {
         .config = config,
+        .clock = program->clock,
+        .version = VERSION,
         .worker_main = run_worker,
         .maintenance_main = *config->postgres_maintenance ? run_maintenance : NULL,
         .turn_away = turn_away,
@@ -203,7 +221,7 @@ static int run(struct program *program)
     privileges_raise_files();
     if (!bind_all(program, &err))
         return fail(program, EXIT_FAILURE, &err);
-    if (!privileges_drop(program->config->user, &err) || !check_tls(program->config, &err)) {
+    if (!privileges_drop(program->config->user, &err) || !check_tls(program, &err)) {
         pid_file_remove(program->config->pid_file);
         return fail(program, EXIT_CONFIG, &err);
     }
@@ -221,7 +239,7 @@ static int run(struct program *program)
 static int check_config(struct program *program)
 {
     struct err err = {0};
-    if (!read_files(program, &err) || !check_tls(program->config, &err))
+    if (!read_files(program, &err) || !check_tls(program, &err))
         return fail(program, EXIT_CONFIG, &err);
     printf("%s: good\n", program->config_file);
     give_back(program);
@@ -249,6 +267,7 @@ static int carry_out(struct program *program, enum command command, const char *
         break;
     case COMMAND_DUMP_FSM: fsm_print(stdout); break;
     case COMMAND_DUMP_OPTIONS: config_print_options(stdout); break;
+    case COMMAND_DUMP_METRICS: metrics_list(stdout); break;
     case COMMAND_VERSION: printf("%s\n", SOFTWARE); break;
     }
     return EXIT_SUCCESS;
@@ -265,6 +284,8 @@ int main(int argc, const char **argv)
          "check the configuration and the files it names, then end", NULL},
         {"dump-config-options", 0, POPT_ARG_VAL, &command, COMMAND_DUMP_OPTIONS,
          "print every option of the configuration", NULL},
+        {"dump-metrics", 0, POPT_ARG_VAL, &command, COMMAND_DUMP_METRICS,
+         "print every metric of the admin port", NULL},
         {"limits", 0, POPT_ARG_VAL, &command, COMMAND_LIMITS, "print all limits", NULL},
         {"dump-fsm", 0, POPT_ARG_VAL, &command, COMMAND_DUMP_FSM, "print the states of a session",
          NULL},

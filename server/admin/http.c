@@ -2,109 +2,59 @@
 #include "admin/http.h"
 
 #include <errno.h>
-#include <event2/buffer.h>
 #include <event2/http.h>
-#include <inttypes.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
-#include "config/config.h"
+#include "admin/health.h"
 
 #define HEADER_BYTES_MAX 4096
 #define TIMEOUT_S        5
+#define TYPE_METRICS     "text/plain; version=0.0.4; charset=utf-8"
 
 struct admin_http {
     struct evhttp *http;
-    const struct shared_page *page;
+    struct admin_source source;
 };
 
-/* A number of worker_stats and how Prometheus names it. */
-struct metric {
-    const char *name;
-    const char *type;
-    const char *help;
-    size_t offset;
-};
-
-#define METRIC(field, name, type, help)                        \
-    {                                                          \
-        name, type, help, offsetof(struct worker_stats, field) \
+/* Takes the body; NULL: no memory. */
+static void reply(struct evhttp_request *request, bool is_good, const char *type,
+                  struct evbuffer *body)
+{
+    if (!body) {
+        evhttp_send_error(request, HTTP_INTERNAL, NULL);
+        return;
     }
-
-static const struct metric METRICS[] = {
-    METRIC(ready, "loyald_worker_ready", "gauge", "1 while the worker can use its database"),
-    METRIC(connections, "loyald_connections", "gauge", "Connections open now"),
-    METRIC(requests, "loyald_requests_total", "counter", "Requests received"),
-    METRIC(batches, "loyald_batches_total", "counter", "Transactions that carried postings"),
-    METRIC(postings, "loyald_postings_total", "counter", "Postings in those transactions"),
-    METRIC(refused, "loyald_refused_total", "counter", "Answers of kind REFUSED"),
-    METRIC(retried, "loyald_retry_total", "counter", "Answers of kind RETRY"),
-    METRIC(unknown, "loyald_unknown_total", "counter", "Answers of kind UNKNOWN"),
-};
-
-static void reply(struct evhttp_request *request, int code, struct evbuffer *body)
-{
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
-                      "text/plain; version=0.0.4; charset=utf-8");
-    evhttp_send_reply(request, code, code == HTTP_OK ? "OK" : "Service Unavailable", body);
-}
-
-static void reply_text(struct evhttp_request *request, int code, const char *text)
-{
-    struct evbuffer *body = evbuffer_new();
-    if (body)
-        evbuffer_add_printf(body, "%s\n", text);
-    reply(request, code, body);
-    if (body)
-        evbuffer_free(body);
+    evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", type);
+    evhttp_send_reply(request, is_good ? HTTP_OK : HTTP_SERVUNAVAIL,
+                      is_good ? "OK" : "Service Unavailable", body);
+    evbuffer_free(body);
 }
 
 static void on_metrics(struct evhttp_request *request, void *ctx)
 {
     const struct admin_http *http = ctx;
-    const struct shared_page *page = http->page;
     struct evbuffer *body = evbuffer_new();
-    if (!body) {
-        evhttp_send_error(request, HTTP_INTERNAL, NULL);
-        return;
-    }
-    for (size_t i = 0; i < sizeof METRICS / sizeof METRICS[0]; i++) {
-        const struct metric *metric = &METRICS[i];
-        evbuffer_add_printf(body, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help,
-                            metric->name, metric->type);
-        for (int slot = 0; slot < page->slot_count; slot++) {
-            struct worker_stats stats = shared_page_read(page, slot);
-            uint64_t value =
-                *(const uint64_t *)(const void *)((const char *)&stats + metric->offset);
-            evbuffer_add_printf(body, "%s{worker=\"%d\"} %" PRIu64 "\n", metric->name, slot, value);
-        }
-    }
-    evbuffer_add_printf(body,
-                        "# HELP loyald_uptime_seconds Since the master started\n"
-                        "# TYPE loyald_uptime_seconds gauge\nloyald_uptime_seconds %" PRId64 "\n",
-                        (clock_monotonic_us() - page->started_us) / 1000000);
-    evbuffer_add_printf(body,
-                        "# HELP loyald_log_dropped_total Log lines that could not be written\n"
-                        "# TYPE loyald_log_dropped_total counter\n"
-                        "loyald_log_dropped_total %" PRIu64 "\n",
-                        stats_read(&page->log_dropped));
-    reply(request, HTTP_OK, body);
-    evbuffer_free(body);
+    if (body)
+        metrics_print(body, &http->source);
+    reply(request, true, TYPE_METRICS, body);
 }
 
 static void on_health(struct evhttp_request *request, void *ctx)
 {
-    (void)ctx;
-    reply_text(request, HTTP_OK, "alive");
+    const struct admin_http *http = ctx;
+    bool is_alive = health_is_alive(http->source.page);
+    struct evbuffer *body = evbuffer_new();
+    if (body)
+        evbuffer_add_printf(body, "%s\n", is_alive ? "alive" : "no worker turns its loop");
+    reply(request, is_alive, "text/plain; charset=utf-8", body);
 }
 
 static void on_ready(struct evhttp_request *request, void *ctx)
 {
     const struct admin_http *http = ctx;
-    if (shared_page_is_ready(http->page))
-        reply_text(request, HTTP_OK, "ready");
-    else
-        reply_text(request, HTTP_SERVUNAVAIL, "no worker can use its database; see the log");
+    struct evbuffer *body = evbuffer_new();
+    bool is_ready = body && health_print_ready(body, http->source.page);
+    reply(request, is_ready, "application/json", body);
 }
 
 static bool bind_address(struct admin_http *http, const char *address, struct err *err)
@@ -122,7 +72,7 @@ static bool bind_address(struct admin_http *http, const char *address, struct er
 }
 
 struct admin_http *admin_http_create(struct event_base *base, const char *address,
-                                     const struct shared_page *page, struct err *err)
+                                     const struct admin_source *source, struct err *err)
 {
     struct admin_http *http = calloc(1, sizeof *http);
     if (http)
@@ -132,7 +82,7 @@ struct admin_http *admin_http_create(struct event_base *base, const char *addres
         err_set(err, "no memory");
         return NULL;
     }
-    http->page = page;
+    http->source = *source;
     evhttp_set_allowed_methods(http->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
     evhttp_set_max_headers_size(http->http, HEADER_BYTES_MAX);
     evhttp_set_max_body_size(http->http, 0);

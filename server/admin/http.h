@@ -1,14 +1,13 @@
-/* The admin port: /metrics, /healthz and /readyz over plain HTTP on loopback, in the master. Reads
- * the shared page alone, so it answers whatever workers and database do. */
+/* The admin port: /metrics, /healthz and /readyz over plain HTTP on loopback, in the master. */
 #pragma once
 
 #include <event2/event.h>
 
-#include "net/shared_page.h"
+#include "admin/metrics.h"
 
 struct admin_http;
 
-/* address: "host:port". Binds at once. page: borrowed. */
+/* address: "host:port". Binds at once. */
 struct admin_http *admin_http_create(struct event_base *base, const char *address,
-                                     const struct shared_page *page, struct err *err);
+                                     const struct admin_source *source, struct err *err);
 void admin_http_destroy(struct admin_http **http);

@@ -21,7 +21,8 @@
 #define BACK_OFF_US    100000
 #define BACK_OFF_MAX   5000000
 #define KILL_MARGIN_US 2000000 /* beyond the workers' own drain limit */
-#define MAINTENANCE    (-1)
+#define MAINTENANCE    SHARED_PAGE_MAINTENANCE
+#define TICKS_MEASURE  100 /* memory and files: every 10 s */
 #define SIGNALS        4
 
 struct child {
@@ -41,6 +42,7 @@ struct master {
     struct child *children;
     int child_count;
     bool is_ready_told;
+    unsigned ticks;
     int64_t kill_at_us; /* 0: not ending */
     bool is_child;
     int child_status;
@@ -124,8 +126,12 @@ static void bury(struct master *master, struct child *child, int status)
                          : child->back_off_us * 2 < BACK_OFF_MAX ? child->back_off_us * 2
                                                                  : BACK_OFF_MAX;
     child->start_again_us = now_us + child->back_off_us;
-    if (child->slot != MAINTENANCE)
-        shared_page_clear_worker(master->options.page, child->slot);
+    struct shared_page *page = master->options.page;
+    shared_page_clear(page, child->slot);
+    if (!master->kill_at_us)
+        stats_add(child->slot == MAINTENANCE ? &page->master.maintenance_restarts
+                                             : &page->master.worker_restarts,
+                  1);
     if (!master->kill_at_us)
         log_warning("child_died", "pid=%d slot=%d status=%d signal=%d start_again_ms=%lld",
                     (int)child->pid, child->slot, WIFEXITED(status) ? WEXITSTATUS(status) : -1,
@@ -186,6 +192,7 @@ static void end(struct master *master)
     if (master->kill_at_us)
         return;
     log_info("ending", "children=%d", living(master));
+    stats_set(&master->options.page->master.draining, 1);
     sd_notify(0, "STOPPING=1");
     master->options.turn_away(master->options.ctx);
     master->kill_at_us = clock_monotonic_us() + drain_us + KILL_MARGIN_US;
@@ -212,6 +219,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 {
     struct master *master = ctx;
     (void)fd, (void)what;
+    stats_process(&master->options.page->master.process, master->ticks++ % TICKS_MEASURE == 0);
     if (!master->is_ready_told && shared_page_is_ready(master->options.page)) {
         master->is_ready_told = true;
         sd_notify(0, "READY=1");
@@ -257,10 +265,11 @@ struct master *master_create(const struct master_options *options, struct err *e
     master->options = *options;
     master->base = event_base_new();
     const char *address = options->config->admin_listen;
+    struct admin_source source = {options->page, options->clock, options->config, options->version};
     if (!master->base || !add_children(master) || !add_events(master))
         err_set(err, "no memory for the event loop");
     else if (*address == '\0' ||
-             (master->http = admin_http_create(master->base, address, options->page, err)))
+             (master->http = admin_http_create(master->base, address, &source, err)))
         return master;
     master_destroy(&master);
     return NULL;
@@ -287,6 +296,7 @@ void master_destroy(struct master **at)
 
 int master_run(struct master *master, bool *is_child_out)
 {
+    stats_process(&master->options.page->master.process, true);
     start_due(master);
     if (!master->is_child)
         event_base_dispatch(master->base);

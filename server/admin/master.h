@@ -2,6 +2,7 @@
  * serves the admin port. What the children do is given by main. */
 #pragma once
 
+#include "base/clock.h"
 #include "config/config.h"
 #include "net/shared_page.h"
 
@@ -9,7 +10,9 @@ struct master;
 
 struct master_options {
     const struct config *config; /* of the start */
-    struct shared_page *page;    /* a slot for each worker */
+    const struct domain_clock *clock;
+    struct shared_page *page; /* a slot for each worker */
+    const char *version;      /* of the program */
     /* In the child, which exits with the value returned. */
     int (*worker_main)(void *ctx, int slot);
     int (*maintenance_main)(void *ctx); /* NULL: none */

@@ -1,17 +1,150 @@
-/* Counters of one worker, in a page that all processes share and this worker alone writes; the
- * master adds them up. */
+/* What each process counts and says of itself, in a page that all share and each writes its own
+ * slot of; the admin port reads them. Times are microseconds. Numbers are taken one by one, each
+ * whole, without any order between them.
+ *
+ * Gauges tell of the process that lives in the slot and end with it; counters go on in its
+ * successor, so that they never go back while the daemon lives. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#define STATS_VERBS    80 /* by number of the request's body; 0: could not be read */
+#define STATS_CODES    64 /* by number of loyal.v1.ResultCode */
+#define STATS_TIMES    15 /* bounds of a histogram of times; one more bucket is above them */
+#define STATS_SIZES    10 /* the same of sizes */
+#define STATS_FAILURES 5  /* of enum lane_failure, without LANE_GOOD */
+
+/* Which requests share a histogram. */
+enum stats_class { STATS_POSTING, STATS_LOOKUP, STATS_QUERY, STATS_CLASSES };
+
+enum stats_conn { STATS_HANDSHAKE, STATS_GREETING, STATS_OPEN, STATS_CLOSING, STATS_CONNS };
+/* Why a handshake did not succeed. */
+enum stats_handshake {
+    STATS_NO_CERTIFICATE,
+    STATS_EXPIRED, /* or not valid yet */
+    STATS_UNTRUSTED,
+    STATS_PROTOCOL,
+    STATS_TIMEOUT,
+    STATS_GONE,
+    STATS_HANDSHAKES
+};
+/* Kinds of database connections; the last five are of the desks. */
+enum stats_link {
+    STATS_LANE,
+    STATS_READER,
+    STATS_COUNTER,
+    STATS_OFFICE,
+    STATS_WINDOW,
+    STATS_CENSUS,
+    STATS_ERASER,
+    STATS_LINKS
+};
+
+/* Queries: at all desks. */
+enum stats_queue { STATS_POSTINGS, STATS_LOOKUPS, STATS_QUERIES, STATS_QUEUES };
+/* What keeps a worker from serving. 0 is also what an empty slot says. */
+enum stats_reason {
+    STATS_STARTING,
+    STATS_UNREACHABLE, /* the database, by the connection named beside */
+    STATS_WRONG_SCHEMA,
+    STATS_NOT_DURABLE,
+    STATS_REFUSED, /* a statement cannot be prepared: rights, a foreign schema */
+    STATS_NO_REFERENCE,
+    STATS_DRAINING,
+    STATS_REASONS
+};
+
+enum stats_duty { STATS_PARTITIONS, STATS_REFUSALS, STATS_EXPIRY, STATS_DUTIES };
+
+/* Not added up: each observation is in one bucket. */
+struct stats_times {
+    uint64_t buckets[STATS_TIMES + 1];
+    uint64_t sum_us;
+};
+
+struct stats_sizes {
+    uint64_t buckets[STATS_SIZES + 1];
+    uint64_t sum;
+};
+
+struct stats_process {
+    uint64_t beat_us; /* monotonic, of the last sign of life */
+    uint64_t resident_bytes;
+    uint64_t open_files;
+};
+
 struct worker_stats {
-    uint64_t pid;
+    /* gauges */
+    uint64_t pid;         /* 0: nobody lives in the slot */
+    uint64_t started_us;  /* real */
     uint64_t connections; /* open now */
+    uint64_t ready;       /* 1: the database can be used */
+    uint64_t reason;      /* enum stats_reason, while it is not */
+    uint64_t reason_link; /* enum stats_link, of the first three about the database */
+    struct stats_process process;
+    uint64_t conns[STATS_CONNS]; /* connections by state */
+    uint64_t in_flight;          /* requests */
+    uint64_t queued[STATS_QUEUES];
+    uint64_t oldest_us[STATS_QUEUES]; /* how long the first one has waited */
+    uint64_t links[STATS_LINKS];      /* database connections that are ready */
+    uint64_t reference_epoch;
+    uint64_t reload_failed; /* 1: it serves with the settings before the last SIGHUP */
+    /* counters */
     uint64_t requests;
     uint64_t batches;
     uint64_t postings; /* in those batches: postings / batches is the mean batch size */
-    uint64_t refused;
-    uint64_t retried;
-    uint64_t unknown;
-    uint64_t ready; /* 1: the database can be used */
+    uint64_t verbs[STATS_VERBS];
+    uint64_t answers[STATS_CODES];
+    struct stats_times durations[STATS_CLASSES]; /* from receipt to answer */
+    struct stats_sizes batch_postings;
+    struct stats_times batch_times;  /* from the first statement to the last result */
+    struct stats_times commit_times; /* from the writes on */
+    uint64_t batches_failed[STATS_FAILURES];
+    uint64_t links_lost[STATS_LINKS];
+    uint64_t accepted;
+    uint64_t accept_shortages;
+    uint64_t handshakes_failed[STATS_HANDSHAKES];
 };
+/* Of the maintenance process; its engine's connections are counted like a worker's. */
+struct maintenance_stats {
+    struct worker_stats engine;
+    uint64_t lease_held;               /* a gauge */
+    uint64_t success_us[STATS_DUTIES]; /* real; 0: not since the daemon's start */
+    uint64_t partitions_until_us;      /* domain: up to then they are there for sure */
+};
+
+struct master_stats {
+    struct stats_process process;
+    uint64_t started_us; /* real */
+    uint64_t draining;
+    uint64_t worker_restarts;
+    uint64_t maintenance_restarts;
+    uint64_t reload_failed; /* the last one */
+    uint64_t reload_us;     /* real, of the last one that succeeded, or of the start */
+    uint64_t certificate_until_us;
+    uint64_t authority_until_us; /* the first of them that ends */
+};
+
+extern const uint64_t STATS_TIME_BOUNDS_US[STATS_TIMES];
+extern const uint64_t STATS_SIZE_BOUNDS[STATS_SIZES];
+
+void stats_time(struct stats_times *times, int64_t us);
+void stats_size(struct stats_sizes *sizes, uint64_t size);
+/* A sign of life; memory and files as well when they are asked for. */
+void stats_process(struct stats_process *process, bool measure);
+
+static inline void stats_set(uint64_t *gauge, uint64_t value)
+{
+    __atomic_store_n(gauge, value, __ATOMIC_RELAXED);
+}
+
+static inline void stats_add(uint64_t *counter, int64_t difference)
+{
+    __atomic_store_n(counter, *counter + (uint64_t)difference, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t stats_read(const uint64_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}

@@ -330,6 +330,7 @@ void engine_query(struct engine *engine, struct query *query)
         at = &(*at)->next;
     engine->pending++;
     query->attempts = 0;
+    query->asked_us = clock_monotonic_us();
     query->next = *at;
     *at = query;
     if (!query->next)
@@ -373,6 +374,7 @@ static void on_desk_state(void *ctx, bool is_ready)
 
 bool desk_create(struct desk *desk, struct engine *engine, enum desk_id id)
 {
+    _Static_assert(STATS_COUNTER + (int)DESKS == (int)STATS_LINKS, "each desk is counted");
     const struct desk_kind *kind = &KINDS[id];
     desk->engine = engine;
     desk->id = id;
@@ -384,6 +386,8 @@ bool desk_create(struct desk *desk, struct engine *engine, enum desk_id id)
         .settings = kind->settings,
         .first = kind->first,
         .last = kind->last,
+        .link = (enum stats_link)(STATS_COUNTER + id),
+        .stats = engine->options.stats,
         .state_changed = on_desk_state,
         .ctx = desk,
     };

@@ -64,12 +64,6 @@ bool engine_ready(const struct engine *engine)
     return !*engine_unready_reason(engine);
 }
 
-void engine_publish(struct engine *engine)
-{
-    bool is_whole = engine->lanes[engine->options.lanes - 1].pg && engine->reader;
-    engine->options.stats->ready = is_whole && engine_ready(engine);
-}
-
 struct reference *engine_reference(const struct engine *engine)
 {
     return engine->reference;
@@ -103,6 +97,7 @@ void engine_post(struct engine *engine, struct posting *posting)
 {
     static const struct timeval now = {0, 0};
     posting->next = NULL;
+    posting->posted_us = clock_monotonic_us();
     posting->decision = NULL;
     posting->attempts = posting->returns = 0;
     posting->batch_max = 0;

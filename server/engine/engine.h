@@ -51,8 +51,10 @@ struct engine *engine_create(struct event_base *base, const struct domain_clock 
 void engine_destroy(struct engine **engine);
 
 bool engine_ready(const struct engine *engine);
-/* Why not, for /readyz and logs; "" when ready. */
+/* Why not, for logs; "" when ready. */
 const char *engine_unready_reason(const struct engine *engine);
+/* Queues and readiness as they stand, to the stats. */
+void engine_publish(struct engine *engine);
 /* Borrowed; NULL before the first one is loaded. */
 struct reference *engine_reference(const struct engine *engine);
 /* Asks the database for the epoch now, reloads if it is newer, then calls back. */
@@ -71,6 +73,7 @@ struct posting {
     int16_t key_version; /* of the identifiers' hashes */
     int64_t deadline_us; /* clock_monotonic_us after which it is dropped before it reaches the
                             database */
+    int64_t posted_us;   /* clock_monotonic_us of engine_post */
     /* Fills what depends on the snapshot: request.facts.store_id (0: unknown), request.rule,
      * request.wrong_currency. Called before each attempt. False: the terminal lost its right
      * (ENGINE_NOT_IDENTIFIED). */
@@ -99,6 +102,7 @@ struct lookup {
     uint8_t identifier_hash[HASH_BYTES];
     int64_t member_id;
     int64_t deadline_us;
+    int64_t asked_us; /* clock_monotonic_us of engine_lookup */
     void (*done)(struct lookup *lookup,
                  int code); /* RESULT_OK, RESULT_UNKNOWN_MEMBER, or an engine's */
     void *ctx;

@@ -37,6 +37,7 @@ struct lane {
     enum lane_failure failure;
     bool is_committed; /* the COMMIT's own result was good */
     bool waits_for_reference;
+    int64_t began_us, writes_us;              /* monotonic, of the batch under way */
     enum statement_id asked[BATCH_READS_MAX]; /* whose rows are due, in order */
     int asked_count, asked_taken;
 };
@@ -114,6 +115,6 @@ void desk_destroy(struct desk *desk);
 
 /* engine.c: answers, and counts. */
 void posting_answer(struct engine *engine, struct posting *posting, int code);
-void engine_publish(struct engine *engine); /* readiness, to the shared page */
+void engine_publish_ready(struct engine *engine); /* as soon as it changes */
 /* The lane of a resolved posting. */
 void engine_route(struct engine *engine, struct posting *posting);

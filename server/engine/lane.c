@@ -105,6 +105,8 @@ static void batch_bisect(struct lane *lane, int code_alone)
 static void batch_fail(struct lane *lane)
 {
     enum lane_failure failure = lane->failure;
+    _Static_assert(LANE_LOST == STATS_FAILURES, "each failure is counted");
+    stats_add(&lane->engine->options.stats->batches_failed[failure - 1], 1);
     bool is_unknown = failure == LANE_LOST && lane->state == LANE_WRITING;
     switch (failure) {
     case LANE_STALE:
@@ -132,8 +134,12 @@ static void batch_succeed(struct lane *lane)
 {
     struct worker_stats *stats = lane->engine->options.stats;
     bool is_unreplicated = pg_take_unreplicated(lane->pg);
-    stats->batches++;
-    stats->postings += (uint64_t)lane->batch.postings.count;
+    int64_t now_us = clock_monotonic_us();
+    stats_add(&stats->batches, 1);
+    stats_add(&stats->postings, lane->batch.postings.count);
+    stats_size(&stats->batch_postings, (uint64_t)lane->batch.postings.count);
+    stats_time(&stats->batch_times, now_us - lane->began_us);
+    stats_time(&stats->commit_times, now_us - lane->writes_us);
     struct posting *posting;
     while ((posting = posting_list_pop(&lane->batch.postings)))
         posting_answer(lane->engine, posting,
@@ -204,6 +210,7 @@ static void on_committed(void *ctx, const PGresult *result)
 static void lane_write(struct lane *lane)
 {
     lane->is_committed = false;
+    lane->writes_us = clock_monotonic_us();
     batch_send_writes(&lane->batch, lane->pg, &lane->params, on_written, lane);
     if (lane->engine->options.lease_holder) {
         params_arrays(&lane->params, NULL, 0);
@@ -304,6 +311,7 @@ static void on_start(evutil_socket_t fd, short what, void *ctx)
         return;
     lane->failure = LANE_GOOD;
     lane->state = LANE_READING;
+    lane->began_us = clock_monotonic_us();
     lane->asked_count = lane->asked_taken = 0;
     struct ledger_terms terms = engine->options.terms;
     terms.now_us = domain_clock_us(engine->clock);
@@ -332,7 +340,7 @@ static void on_lane_state(void *ctx, bool is_ready)
 {
     struct lane *lane = ctx;
     (void)is_ready;
-    engine_publish(lane->engine);
+    engine_publish_ready(lane->engine);
     lane_wake(lane);
 }
 
@@ -359,6 +367,8 @@ bool lane_create(struct lane *lane, struct engine *engine)
         .settings = text,
         .first = STATEMENT_MEMBERS_LOCK,
         .last = STATEMENT_EPOCH_READ,
+        .link = STATS_LANE,
+        .stats = engine->options.stats,
         .state_changed = on_lane_state,
         .ctx = lane,
     };

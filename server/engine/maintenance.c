@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/zone.h"
@@ -13,6 +14,7 @@
 #include "store/statements.h"
 
 #define TURN_MS         200
+#define BEAT_S          1
 #define LEASE_US        INT64_C(15000000)
 #define LEASE_RENEW_US  INT64_C(5000000)
 #define BUCKETS_AT_ONCE 32
@@ -24,18 +26,16 @@ struct maintenance {
     struct maintenance_options options;
     struct event_base *base;
     struct engine *engine;
-    struct event *turn;
-    struct worker_stats stats;
+    struct event *turn, *beat;
+    struct maintenance_stats *stats;
     struct query query;
     char values[4][24];
     const char *value_list[4];
-    int64_t lease_until_us; /* real; 0: not held */
-    int32_t partition_day;  /* up to which domain day each duty was done */
-    int32_t refusal_day;
-    int32_t expiry_day;
-    int bucket;        /* the next of the expiry sweep */
-    int32_t sweep_day; /* the day that the sweep under way began on */
-    int expiring;      /* postings under way */
+    int64_t lease_until_us;         /* real; 0: not held */
+    int32_t done_day[STATS_DUTIES]; /* up to which domain day each duty was done */
+    int bucket;                     /* the next of the expiry sweep */
+    int32_t sweep_day;              /* the day that the sweep under way began on */
+    int expiring;                   /* postings under way */
     bool is_busy;
 };
 
@@ -78,6 +78,7 @@ static void on_lease(struct query *query, int code, const struct query_rows *row
     if (is_held != (maintenance->lease_until_us != 0))
         log_info("lease", "held=%d", is_held);
     maintenance->lease_until_us = is_held ? clock_real_us() + LEASE_US : 0;
+    stats_set(&maintenance->stats->lease_held, is_held);
     if (is_held)
         engine_set_lease_epoch(maintenance->engine, atoll(query_rows_value(rows, 0, 0)));
     turn_after(maintenance, is_held ? 0 : 1000);
@@ -94,11 +95,17 @@ static void lease_take(struct maintenance *maintenance)
 
 /* ---- partitions and refusals: once a domain day ---- */
 
-static void duty_end(struct maintenance *maintenance, bool is_done, int32_t *day, int32_t done_day)
+static void succeeded(struct maintenance *maintenance, enum stats_duty duty)
+{
+    stats_set(&maintenance->stats->success_us[duty], (uint64_t)clock_real_us());
+    maintenance->done_day[duty] = maintenance->sweep_day;
+}
+
+static void duty_end(struct maintenance *maintenance, bool is_done, enum stats_duty duty)
 {
     maintenance->is_busy = false;
     if (is_done)
-        *day = done_day;
+        succeeded(maintenance, duty);
     turn_after(maintenance, is_done ? 0 : 1000);
 }
 
@@ -107,7 +114,10 @@ static void on_partitions(struct query *query, int code, const struct query_rows
     struct maintenance *maintenance = query->ctx;
     if (code == RESULT_OK && atoi(query_rows_value(rows, 0, 0)) > 0)
         log_info("partitions_made", "count=%s", query_rows_value(rows, 0, 0));
-    duty_end(maintenance, code == RESULT_OK, &maintenance->partition_day, maintenance->sweep_day);
+    if (code == RESULT_OK)
+        stats_set(&maintenance->stats->partitions_until_us,
+                  (uint64_t)zone_day_begin((int32_t)atoi(maintenance->values[1])));
+    duty_end(maintenance, code == RESULT_OK, STATS_PARTITIONS);
 }
 
 static void partitions_make(struct maintenance *maintenance, int64_t now_us)
@@ -122,7 +132,7 @@ static void on_refusals(struct query *query, int code, const struct query_rows *
 {
     struct maintenance *maintenance = query->ctx;
     (void)rows;
-    duty_end(maintenance, code == RESULT_OK, &maintenance->refusal_day, maintenance->sweep_day);
+    duty_end(maintenance, code == RESULT_OK, STATS_REFUSALS);
 }
 
 static void refusals_drop(struct maintenance *maintenance, int64_t now_us)
@@ -178,7 +188,7 @@ static void on_due(struct query *query, int code, const struct query_rows *rows)
         maintenance->bucket += BUCKETS_AT_ONCE;
     if (maintenance->bucket > 255) {
         maintenance->bucket = 0;
-        maintenance->expiry_day = maintenance->sweep_day;
+        succeeded(maintenance, STATS_EXPIRY);
     }
     if (maintenance->expiring == 0) {
         maintenance->is_busy = false;
@@ -210,14 +220,22 @@ static void on_turn(evutil_socket_t fd, short what, void *ctx)
         turn_after(maintenance, TURN_MS);
     else if (maintenance->lease_until_us - LEASE_US + LEASE_RENEW_US < clock_real_us())
         lease_take(maintenance);
-    else if (maintenance->partition_day != maintenance->sweep_day)
+    else if (maintenance->done_day[STATS_PARTITIONS] != maintenance->sweep_day)
         partitions_make(maintenance, now_us);
-    else if (maintenance->refusal_day != maintenance->sweep_day)
+    else if (maintenance->done_day[STATS_REFUSALS] != maintenance->sweep_day)
         refusals_drop(maintenance, now_us);
-    else if (maintenance->expiry_day != maintenance->sweep_day)
+    else if (maintenance->done_day[STATS_EXPIRY] != maintenance->sweep_day)
         expiry_sweep(maintenance, now_us);
     else
         turn_after(maintenance, TURN_MS);
+}
+
+static void on_beat(evutil_socket_t fd, short what, void *ctx)
+{
+    struct maintenance *maintenance = ctx;
+    (void)fd, (void)what;
+    stats_process(&maintenance->stats->engine.process, true);
+    engine_publish(maintenance->engine);
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *ctx)
@@ -228,6 +246,7 @@ static void on_signal(evutil_socket_t fd, short what, void *ctx)
 
 static bool maintenance_start(struct maintenance *maintenance, struct err *err)
 {
+    static const struct timeval beat = {.tv_sec = BEAT_S};
     struct engine_options options = {
         .conninfo = maintenance->options.conninfo,
         .lanes = 1,
@@ -237,12 +256,14 @@ static bool maintenance_start(struct maintenance *maintenance, struct err *err)
         .statement_timeout_ms = 60000,
         .terms = maintenance->options.terms,
         .lease_holder = maintenance->options.holder,
-        .stats = &maintenance->stats,
+        .stats = &maintenance->stats->engine,
     };
     maintenance->engine =
         engine_create(maintenance->base, maintenance->options.clock, &options, err);
     maintenance->turn = event_new(maintenance->base, -1, 0, on_turn, maintenance);
-    if (!maintenance->engine || !maintenance->turn)
+    maintenance->beat = event_new(maintenance->base, -1, EV_PERSIST, on_beat, maintenance);
+    if (!maintenance->engine || !maintenance->turn || !maintenance->beat ||
+        event_add(maintenance->beat, &beat) != 0)
         return false;
     turn_after(maintenance, 0);
     return true;
@@ -250,8 +271,12 @@ static bool maintenance_start(struct maintenance *maintenance, struct err *err)
 
 int maintenance_run(const struct maintenance_options *options)
 {
-    struct maintenance maintenance = {.options = *options};
+    struct maintenance maintenance = {.options = *options, .stats = options->stats};
     struct err err = {0};
+    struct worker_stats *own = &options->stats->engine;
+    stats_set(&own->started_us, (uint64_t)clock_real_us());
+    stats_set(&own->pid, (uint64_t)getpid());
+    stats_process(&own->process, true);
     maintenance.base = event_base_new();
     struct event *term = evsignal_new(maintenance.base, SIGTERM, on_signal, maintenance.base);
     struct event *interrupt = evsignal_new(maintenance.base, SIGINT, on_signal, maintenance.base);
@@ -265,6 +290,8 @@ int maintenance_run(const struct maintenance_options *options)
     engine_destroy(&maintenance.engine);
     if (maintenance.turn)
         event_free(maintenance.turn);
+    if (maintenance.beat)
+        event_free(maintenance.beat);
     event_free(term);
     event_free(interrupt);
     event_base_free(maintenance.base);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/stats.h"
 #include "ledger/ledger.h"
 
 struct maintenance_options {
@@ -13,6 +14,7 @@ struct maintenance_options {
     int refusal_days;     /* that recorded refusals are kept */
     const char *holder;   /* of the lease: who this process is, unique among daemons */
     struct ledger_terms terms;
+    struct maintenance_stats *stats; /* in the page that all processes share */
 };
 
 /* Works until SIGTERM or SIGINT; the process's exit status. */

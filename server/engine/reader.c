@@ -181,6 +181,7 @@ static void on_look(evutil_socket_t fd, short what, void *ctx)
 void engine_lookup(struct engine *engine, struct lookup *lookup)
 {
     engine->pending++;
+    lookup->asked_us = clock_monotonic_us();
     lookup->next = NULL;
     if (!engine->lookups.first)
         engine->lookups.end = &engine->lookups.first;
@@ -228,7 +229,7 @@ static void reference_take(struct engine *engine, const PGresult *result)
     reference_release(&engine->reference);
     engine->reference = fresh;
     log_info("reference_loaded", "epoch=%lld", (long long)reference_epoch(fresh));
-    engine_publish(engine);
+    engine_publish_ready(engine);
     if (engine->options.reference_changed)
         engine->options.reference_changed(engine->options.ctx, fresh);
 }
@@ -291,7 +292,7 @@ void engine_refresh(struct engine *engine, void (*done)(void *ctx, bool is_fresh
 static void on_reader_state(void *ctx, bool is_ready)
 {
     struct engine *engine = ctx;
-    engine_publish(engine);
+    engine_publish_ready(engine);
     if (is_ready)
         reader_poll(engine);
 }
@@ -313,6 +314,8 @@ bool reader_create(struct engine *engine)
                     "-c statement_timeout=10000",
         .first = STATEMENT_RESOLVE,
         .last = STATEMENT_REFERENCE_READ,
+        .link = STATS_READER,
+        .stats = engine->options.stats,
         .state_changed = on_reader_state,
         .ctx = engine,
     };

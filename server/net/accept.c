@@ -40,6 +40,7 @@ static void rest(struct net_server *server, int us)
 static void run_short(struct net_server *server, int code)
 {
     int64_t now_us = clock_monotonic_us();
+    stats_add(&server->stats->accept_shortages, 1);
     if (now_us - server->shortage_us > LOG_EACH_US) {
         server->shortage_us = now_us;
         log_error("accept_failed", "error=\"%s\" connections=%zu remedy=\"raise LimitNOFILE\"",

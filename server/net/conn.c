@@ -39,6 +39,8 @@ static void set_state(struct conn *conn, enum conn_state state)
     assert(MOVES[conn->state][state]);
     TAILQ_REMOVE(&server->conns[conn->state], conn, in_state);
     TAILQ_INSERT_TAIL(&server->conns[state], conn, in_state);
+    server->counts[conn->state]--;
+    server->counts[state]++;
     conn->state = state;
     conn->active_us = clock_monotonic_us();
 }
@@ -250,6 +252,24 @@ static void open_owner(struct conn *conn)
         conn_abort(conn);
 }
 
+static enum stats_handshake handshake_class(const struct conn *conn, unsigned long code)
+{
+    switch (ERR_GET_REASON(code)) {
+    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return STATS_NO_CERTIFICATE;
+    case SSL_R_CERTIFICATE_VERIFY_FAILED: break;
+    default: return STATS_PROTOCOL;
+    }
+    long verdict = SSL_get_verify_result(conn->ssl);
+    bool is_of_time =
+        verdict == X509_V_ERR_CERT_HAS_EXPIRED || verdict == X509_V_ERR_CERT_NOT_YET_VALID;
+    return is_of_time ? STATS_EXPIRED : STATS_UNTRUSTED;
+}
+
+static void count_failed(struct conn *conn, enum stats_handshake class)
+{
+    stats_add(&conn->server->stats->handshakes_failed[class], 1);
+}
+
 /* The alert that says why is on its way, and the client may have sent its first request: closing
  * with that unread would destroy the alert. So the socket stays, unread, for the time of CLOSING.
  */
@@ -257,6 +277,7 @@ static void refuse_handshake(struct conn *conn, unsigned long code)
 {
     const char *reason = ERR_reason_error_string(code);
     log_info("handshake_failed", "reason=\"%s\"", reason ? reason : "unknown");
+    count_failed(conn, handshake_class(conn, code));
     set_state(conn, CONN_CLOSING);
     conn->is_shut = true;
     bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
@@ -273,6 +294,8 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
         return;
     }
     unsigned long code = bufferevent_get_openssl_error(bev);
+    if (conn->state == CONN_HANDSHAKE && !code)
+        count_failed(conn, STATS_GONE);
     if (conn->state == CONN_HANDSHAKE && code)
         refuse_handshake(conn, code);
     else
@@ -311,7 +334,9 @@ void conn_accept(struct net_server *server, int fd)
     conn->active_us = clock_monotonic_us();
     TAILQ_INSERT_TAIL(&server->conns[CONN_HANDSHAKE], conn, in_state);
     server->count++;
+    server->counts[CONN_HANDSHAKE]++;
     stats_add(&server->stats->connections, 1);
+    stats_add(&server->stats->accepted, 1);
     bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
     bufferevent_setcb(bev, on_readable, on_written, on_event, conn);
     bufferevent_enable(bev, EV_READ | EV_WRITE);
@@ -382,6 +407,8 @@ void conn_expire(struct conn *conn)
         touch(conn); /* its requests have deadlines of their own */
         return;
     }
+    if (conn->state == CONN_HANDSHAKE)
+        count_failed(conn, STATS_TIMEOUT);
     if (conn->state == CONN_OPEN && unsent(conn) == 0)
         conn_close(conn);
     else
@@ -393,6 +420,7 @@ void conn_free(struct conn *conn)
     struct net_server *server = conn->server;
     assert(conn->state == CONN_CLOSED && !conn->is_in_turn);
     TAILQ_REMOVE(&server->conns[CONN_CLOSED], conn, in_state);
+    server->counts[CONN_CLOSED]--;
     if (conn->owner)
         server->options.handler->closed(conn->owner);
     conn->owner = NULL;

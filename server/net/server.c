@@ -134,6 +134,13 @@ void net_server_stop(struct net_server *server)
         conn_abort(conn);
 }
 
+void net_server_publish(const struct net_server *server)
+{
+    _Static_assert(CONN_CLOSED == (int)STATS_CONNS, "each state is counted");
+    for (int state = 0; state < STATS_CONNS; state++)
+        stats_set(&server->stats->conns[state], server->counts[state]);
+}
+
 size_t net_server_connections(const struct net_server *server)
 {
     return server->count;

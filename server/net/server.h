@@ -35,4 +35,7 @@ void net_server_set_tls(struct net_server *server, SSL_CTX *tls);
 /* Accepts no more and drops those whose handshake is under way. */
 void net_server_stop(struct net_server *server);
 
+/* Connections by state, to the stats. */
+void net_server_publish(const struct net_server *server);
+
 size_t net_server_connections(const struct net_server *server);

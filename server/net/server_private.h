@@ -46,6 +46,7 @@ struct net_server {
     struct net_options options;
     struct worker_stats *stats;
     struct conn_list conns[CONN_STATE_COUNT];
+    size_t counts[CONN_STATE_COUNT];
     size_t count; /* all but the closed ones */
     struct conn_list turn;
     struct conn_list spare; /* a pool, linked by in_state */

@@ -9,12 +9,11 @@
 
 static size_t page_bytes(int slot_count)
 {
-    return sizeof(struct shared_page) + (size_t)slot_count * sizeof(union shared_slot);
+    return sizeof(struct shared_page) + (size_t)slot_count * sizeof(struct shared_slot);
 }
 
 struct shared_page *shared_page_create(int slot_count, struct err *err)
 {
-    _Static_assert(sizeof(union shared_slot) == SHARED_SLOT_BYTES, "worker_stats fits into a slot");
     struct shared_page *page = mmap(NULL, page_bytes(slot_count), PROT_READ | PROT_WRITE,
                                     /* cppcheck-suppress invalidFunctionArg ; no file */
                                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -24,6 +23,7 @@ struct shared_page *shared_page_create(int slot_count, struct err *err)
     }
     page->slot_count = slot_count;
     page->started_us = clock_monotonic_us();
+    page->master.started_us = page->master.reload_us = (uint64_t)clock_real_us();
     return page;
 }
 
@@ -32,22 +32,6 @@ void shared_page_destroy(struct shared_page **page)
     if (*page)
         munmap(*page, page_bytes((*page)->slot_count));
     *page = NULL;
-}
-
-struct worker_stats shared_page_read(const struct shared_page *page, int slot)
-{
-    const struct worker_stats *stats = &page->slots[slot].stats;
-    return (struct worker_stats){
-        .pid = stats_read(&stats->pid),
-        .connections = stats_read(&stats->connections),
-        .requests = stats_read(&stats->requests),
-        .batches = stats_read(&stats->batches),
-        .postings = stats_read(&stats->postings),
-        .refused = stats_read(&stats->refused),
-        .retried = stats_read(&stats->retried),
-        .unknown = stats_read(&stats->unknown),
-        .ready = stats_read(&stats->ready),
-    };
 }
 
 bool shared_page_is_ready(const struct shared_page *page)
@@ -59,10 +43,12 @@ bool shared_page_is_ready(const struct shared_page *page)
     return false;
 }
 
-void shared_page_clear_worker(struct shared_page *page, int slot)
+void shared_page_clear(struct shared_page *page, int slot)
 {
-    struct worker_stats *stats = &page->slots[slot].stats;
-    __atomic_store_n(&stats->pid, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&stats->connections, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&stats->ready, 0, __ATOMIC_RELAXED);
+    bool is_worker = slot != SHARED_PAGE_MAINTENANCE;
+    struct worker_stats *stats = is_worker ? &page->slots[slot].stats : &page->maintenance.engine;
+    for (uint64_t *gauge = (uint64_t *)stats; gauge < &stats->requests; gauge++)
+        stats_set(gauge, 0);
+    if (!is_worker)
+        stats_set(&page->maintenance.lease_held, 0);
 }

@@ -101,6 +101,27 @@ SSL_CTX *tls_context_create(const struct tls_files *files, struct err *err)
     return context;
 }
 
+static int64_t not_after_us(const X509 *certificate)
+{
+    struct tm parts;
+    if (!certificate || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts) != 1)
+        return 0;
+    return (int64_t)timegm(&parts) * 1000000;
+}
+
+struct tls_ends tls_ends(SSL_CTX *context)
+{
+    struct tls_ends ends = {.certificate_us = not_after_us(SSL_CTX_get0_certificate(context))};
+    STACK_OF(X509) *authorities = X509_STORE_get1_all_certs(SSL_CTX_get_cert_store(context));
+    for (int i = 0; i < sk_X509_num(authorities); i++) {
+        int64_t end_us = not_after_us(sk_X509_value(authorities, i));
+        if (!ends.authority_us || end_us < ends.authority_us)
+            ends.authority_us = end_us;
+    }
+    sk_X509_pop_free(authorities, X509_free);
+    return ends;
+}
+
 /* The certificate hangs in the session, which OpenSSL lets nobody empty or take away. But decoding
  * a session into an existing one replaces what it holds, so one without a certificate is decoded
  * into it. The traffic keys, and those of a key update, hang in the connection. */

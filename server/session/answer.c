@@ -29,16 +29,6 @@ struct answer answer_invalid(const char *field, const char *text)
     return answer;
 }
 
-static void count(struct worker_stats *stats, Loyal__V1__OutcomeKind kind)
-{
-    if (kind == OUTCOME_KIND(REFUSED))
-        stats_add(&stats->refused, 1);
-    else if (kind == OUTCOME_KIND(RETRY))
-        stats_add(&stats->retried, 1);
-    else if (kind == OUTCOME_KIND(UNKNOWN))
-        stats_add(&stats->unknown, 1);
-}
-
 static const struct outcome *row_of(int code)
 {
     const struct outcome *row = outcome_of((Loyal__V1__ResultCode)code);
@@ -67,7 +57,7 @@ void answer_send(struct session *session, uint64_t id, const struct answer *answ
     Loyal__V1__Outcome outcome = LOYAL__V1__OUTCOME__INIT;
     Loyal__V1__Response response = answer->response;
     bool is_ok = row->kind == OUTCOME_KIND(OK);
-    count(session->worker->stats, row->kind);
+    tally_answer(session->worker, row->code);
     if (!session->conn)
         return;
     outcome.kind = row->kind;

@@ -15,19 +15,29 @@ void handle_ping(struct request *request)
     request_answer(request, &answer);
 }
 
+static uint64_t answers_of(const struct worker_stats *stats, Loyal__V1__OutcomeKind kind)
+{
+    size_t count;
+    uint64_t sum = 0;
+    const struct outcome *rows = outcome_all(&count);
+    for (size_t i = 0; i < count; i++)
+        sum += rows[i].kind == kind ? stats_read(&stats->answers[rows[i].code]) : 0;
+    return sum;
+}
+
 static void fill_worker(const struct shared_page *page, int slot, Loyal__V1__WorkerStatus *status)
 {
-    struct worker_stats stats = shared_page_read(page, slot);
+    const struct worker_stats *stats = &page->slots[slot].stats;
     loyal__v1__worker_status__init(status);
     status->worker = (uint32_t)slot;
-    status->pid = (uint32_t)stats.pid;
-    status->connections = stats.connections;
-    status->requests = stats.requests;
-    status->batches = stats.batches;
-    status->postings = stats.postings;
-    status->refused = stats.refused;
-    status->retried = stats.retried;
-    status->unknown = stats.unknown;
+    status->pid = (uint32_t)stats_read(&stats->pid);
+    status->connections = stats_read(&stats->connections);
+    status->requests = stats_read(&stats->requests);
+    status->batches = stats_read(&stats->batches);
+    status->postings = stats_read(&stats->postings);
+    status->refused = answers_of(stats, OUTCOME_KIND(REFUSED));
+    status->retried = answers_of(stats, OUTCOME_KIND(RETRY));
+    status->unknown = answers_of(stats, OUTCOME_KIND(UNKNOWN));
 }
 
 void handle_get_status(struct request *request)

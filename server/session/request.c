@@ -114,7 +114,9 @@ static void begin(struct session *session, struct request *request)
     request->id = message->id;
     request->by_identifier = false;
     request->verb = verb_of(message->body_case);
-    request->deadline_us = clock_monotonic_us() + (int64_t)deadline_ms * 1000;
+    request->received_us = clock_monotonic_us();
+    request->deadline_us = request->received_us + (int64_t)deadline_ms * 1000;
+    tally_request(session->worker, request);
     TAILQ_INSERT_TAIL(&session->requests, request, in_list);
     conn_request_begins(session->conn);
 }
@@ -123,8 +125,8 @@ void request_receive(struct session *session, const uint8_t *bytes, size_t size)
 {
     struct worker *worker = session->worker;
     struct validation validation;
-    stats_add(&worker->stats->requests, 1);
     if (!validate_message(&loyal__v1__request__descriptor, bytes, size, 0, &validation)) {
+        tally_request(worker, NULL);
         answer_fault(session, validate_peek_id(bytes, size), &validation);
         return;
     }
@@ -133,6 +135,7 @@ void request_receive(struct session *session, const uint8_t *bytes, size_t size)
         request->message = loyal__v1__request__unpack(&request->allocator, size, bytes);
     if (!request || !request->message) {
         struct answer answer = answer_of(OUTCOME_CODE(OVERLOADED));
+        tally_request(worker, NULL);
         answer_send(session, validate_peek_id(bytes, size), &answer);
         if (request)
             request_give(worker, request);
@@ -154,6 +157,7 @@ void request_answer(struct request *request, const struct answer *answer)
     if (answer->code == OUTCOME_CODE(NOT_IDENTIFIED) && session->state == SESSION_OPEN)
         session_lose_right(session);
     answer_send(session, request->id, answer);
+    tally_end(session->worker, request);
     TAILQ_REMOVE(&session->requests, request, in_list);
     if (session->conn)
         conn_request_ends(session->conn);

@@ -44,7 +44,8 @@ struct worker {
     struct request_list strangers;  /* Hellos that wait for the refresh under way */
     struct request_list latecomers; /* and those that came after it began */
     bool is_refreshing;
-    int32_t day; /* a cache: the day of the instants from .. to */
+    unsigned ticks; /* of the worker's life */
+    int32_t day;    /* a cache: the day of the instants from .. to */
     int64_t day_from_us, day_to_us;
 };
 
@@ -73,7 +74,7 @@ struct request {
     struct session *session;
     const struct verb *verb;
     uint64_t id;
-    int64_t deadline_us; /* clock_monotonic_us */
+    int64_t received_us, deadline_us; /* clock_monotonic_us */
     struct arena arena;
     ProtobufCAllocator allocator; /* over the arena */
     Loyal__V1__Request *message;
@@ -135,6 +136,13 @@ struct answer answer_of(int code);
 struct answer answer_invalid(const char *field, const char *text);
 /* Packs and queues it; closes the connection where the code says so. */
 void answer_send(struct session *session, uint64_t id, const struct answer *answer);
+
+/* ---- tally.c ---- */
+/* request: NULL, one that could not be read. tally_end: it is answered. tally_worker: gauges. */
+void tally_request(struct worker *worker, const struct request *request);
+void tally_answer(struct worker *worker, int code);
+void tally_end(struct worker *worker, const struct request *request);
+void tally_worker(struct worker *worker);
 
 /* ---- worker.c ---- */
 /* zone_day, remembering the last day asked for. */

@@ -1,4 +1,5 @@
 /* The name and version that Hello, GetStatus and --version tell. */
 #pragma once
 
-#define SOFTWARE "loyald 0.1.0"
+#define VERSION  "0.1.0"
+#define SOFTWARE "loyald " VERSION

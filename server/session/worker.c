@@ -26,6 +26,7 @@ struct process {
     const struct worker_options *options;
     struct event *events[EVENT_SLOTS]; /* SIGTERM, SIGINT, SIGHUP, the tick */
     int64_t drain_until_us;            /* 0: not draining */
+    bool is_ready_told;
 };
 
 int32_t worker_day(struct worker *worker, int64_t at_us)
@@ -114,8 +115,10 @@ static void on_reload_signal(evutil_socket_t number, short what, void *ctx)
         snprintf(name, sizeof name, "worker%d", process->options->slot);
         log_init(name, (enum log_level)config->log_level);
         net_server_set_tls(process->worker.net, tls);
+        stats_set(&process->worker.stats->reload_failed, 0);
         log_info("reloaded", "slot=%d", process->options->slot);
     } else {
+        stats_set(&process->worker.stats->reload_failed, 1);
         log_error("reload_failed", "reason=\"%s\"", err.text);
     }
     config_destroy(&config);
@@ -128,8 +131,13 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
     (void)fd, (void)what;
     log_catch_up();
     bool ready = engine_ready(worker->engine) && !process->drain_until_us;
-    if (ready != (worker->stats->ready != 0)) {
-        __atomic_store_n(&worker->stats->ready, ready ? 1 : 0, __ATOMIC_RELAXED);
+    tally_worker(worker);
+    if (process->drain_until_us) {
+        stats_set(&worker->stats->ready, 0);
+        stats_set(&worker->stats->reason, STATS_DRAINING);
+    }
+    if (ready != process->is_ready_told) {
+        process->is_ready_told = ready;
         log_info(ready ? "ready" : "not_ready", "reason=\"%s\"",
                  process->drain_until_us ? "draining" : engine_unready_reason(worker->engine));
     }
@@ -249,7 +257,9 @@ int worker_run(const struct worker_options *options)
     TAILQ_INIT(&worker->spare);
     TAILQ_INIT(&worker->strangers);
     TAILQ_INIT(&worker->latecomers);
-    __atomic_store_n(&worker->stats->pid, (uint64_t)getpid(), __ATOMIC_RELAXED);
+    stats_process(&worker->stats->process, true);
+    stats_set(&worker->stats->started_us, (uint64_t)clock_real_us());
+    stats_set(&worker->stats->pid, (uint64_t)getpid());
     bool good = open_parts(&process, &err);
     if (good)
         event_base_dispatch(worker->base);

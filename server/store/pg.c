@@ -32,6 +32,7 @@ struct pg {
     size_t first, count, capacity;
     bool failed; /* lost inside a call: closed from the loop */
     bool is_unreplicated;
+    enum stats_reason trouble; /* while it is not ready */
     char reason[300];
 };
 
@@ -82,6 +83,12 @@ static struct pg_command command_pop(struct pg *pg)
 static void pg_close(struct pg *pg, const char *why)
 {
     bool was_ready = pg->state == PG_READY;
+    if (was_ready) {
+        stats_add(&pg->options.stats->links[pg->options.link], -1);
+        stats_add(&pg->options.stats->links_lost[pg->options.link], 1);
+    }
+    if (was_ready || !pg->failed)
+        pg->trouble = STATS_UNREACHABLE;
     snprintf(pg->reason, sizeof pg->reason, "%s", why);
     for (char *c = pg->reason; *c; c++)
         if (*c == '\n' || *c == '"')
@@ -143,6 +150,7 @@ static void on_setup_error(void *ctx, const PGresult *result)
     pg_error_text(result, text, sizeof text);
     log_error("database_setup", "connection=\"%s\" cause=\"%s\"", pg->options.name, text);
     snprintf(pg->reason, sizeof pg->reason, "%s", text);
+    pg->trouble = STATS_REFUSED;
     pg_fail_later(pg);
 }
 
@@ -151,6 +159,7 @@ static void durability_check(struct pg *pg, const char *synchronous_commit)
 {
     if (strcmp(synchronous_commit, "off") != 0 && strcmp(synchronous_commit, "local") != 0)
         return;
+    pg->trouble = STATS_NOT_DURABLE;
     snprintf(pg->reason, sizeof pg->reason, "synchronous_commit is %s: set it to on",
              synchronous_commit);
     log_error("database_durability", "synchronous_commit=%s remedy=\"set it to on\"",
@@ -170,6 +179,7 @@ static void on_schema(void *ctx, const PGresult *result)
         durability_check(pg, PQgetvalue(result, 0, 1));
         return;
     }
+    pg->trouble = STATS_WRONG_SCHEMA;
     snprintf(pg->reason, sizeof pg->reason,
              "schema is %s, this program wants %s: run migrations/migrate deploy", found,
              PG_SCHEMA_WANTED);
@@ -184,6 +194,7 @@ static void on_prepared(void *ctx, const PGresult *result)
     if (!result || pg->failed)
         return;
     pg->state = PG_READY;
+    stats_add(&pg->options.stats->links[pg->options.link], 1);
     pg->backoff_ms = RECONNECT_MS_FIRST;
     pg->reason[0] = '\0';
     event_del(pg->timer);
@@ -336,6 +347,7 @@ struct pg *pg_create(struct event_base *base, const struct pg_options *options)
     pg->options.conninfo = strdup(options->conninfo);
     pg->options.settings = strdup(options->settings);
     pg->backoff_ms = RECONNECT_MS_FIRST;
+    pg->trouble = STATS_UNREACHABLE;
     snprintf(pg->reason, sizeof pg->reason, "connecting");
     pg->timer = event_new(base, -1, 0, on_timer, pg);
     assert(pg->timer);
@@ -374,6 +386,11 @@ bool pg_ready(const struct pg *pg)
 const char *pg_reason(const struct pg *pg)
 {
     return pg_ready(pg) ? "" : pg->reason;
+}
+
+enum stats_reason pg_trouble(const struct pg *pg)
+{
+    return pg->trouble;
 }
 
 void pg_send(struct pg *pg, enum statement_id statement, const struct params *params,

@@ -11,6 +11,7 @@
 #include <libpq-fe.h>
 
 #include "base/err.h"
+#include "base/stats.h"
 #include "store/params.h"
 #include "store/statements.h"
 
@@ -25,6 +26,8 @@ struct pg_options {
     /* statements that it prepares beside the first five: first to last */
     enum statement_id first;
     enum statement_id last;
+    enum stats_link link;       /* what it counts as, */
+    struct worker_stats *stats; /* and where */
     void (*state_changed)(
         void *ctx,
         bool is_ready); /* ready to take commands, or no longer (after the callbacks with NULL) */
@@ -40,6 +43,7 @@ void pg_destroy(struct pg **pg);
 bool pg_ready(const struct pg *pg);
 /* Why it is not ready; "" when it is. */
 const char *pg_reason(const struct pg *pg);
+enum stats_reason pg_trouble(const struct pg *pg);
 
 /* Queues a prepared statement; params may be NULL. Callbacks may be NULL: then errors are still
  * passed on by what follows them. */

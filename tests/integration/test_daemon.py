@@ -1,5 +1,4 @@
 """The daemon's life: start, readiness, schema, restart of PostgreSQL, drain, death of a worker, reload."""
-import http.client
 import os
 import shutil
 import signal
@@ -357,31 +356,7 @@ def test_two_daemons_on_one_port(stack):
     assert not os.path.exists(f"{stack.dir}/twice.pid")
 
 
-# --- the admin port ---
-
-def test_metrics_count(stack, acme, operator):
-    def metrics():
-        connection = http.client.HTTPConnection("127.0.0.1", stack.admin_port, timeout=10)
-        try:
-            connection.request("GET", "/metrics")
-            text = connection.getresponse().read().decode()
-        finally:
-            connection.close()
-        return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
-                if line and not line.startswith("#")}
-
-    def total(values, name):
-        return sum(value for key, value in values.items() if key.startswith(name))
-    before = metrics()
-    card = acme.enrolled(10)
-    acme.redeem(card, 11).refused("NOT_ENOUGH_POINTS")
-    operator.call("ping").ok()
-    after = metrics()
-    assert total(after, "loyald_requests_total") - total(before, "loyald_requests_total") >= 4
-    assert total(after, "loyald_postings_total") - total(before, "loyald_postings_total") >= 3
-    assert total(after, "loyald_refused_total") - total(before, "loyald_refused_total") == 1
-    assert total(after, "loyald_connections") >= 6
-
+# --- connections ---
 
 def test_no_request_is_left_behind(stack, world, operator):
     """Connections that come and go leave nothing in the workers' counts."""

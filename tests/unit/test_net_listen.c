@@ -70,20 +70,26 @@ static void processes_see_each_others_counters(void **state)
     if (pid == 0) {
         struct worker_stats *stats = &page->slots[1].stats;
         stats->pid = 7;
+        stats->reload_failed = 1; /* the last gauge, before the first counter */
         stats_add(&stats->connections, 3);
         stats_add(&stats->connections, -1);
         stats_add(&stats->requests, 5);
+        stats_time(&stats->batch_times, 700);
         stats->ready = 1;
         _exit(0);
     }
     waitpid(pid, NULL, 0);
     assert_true(shared_page_is_ready(page));
-    assert_int_equal(shared_page_read(page, 1).connections, 2);
-    assert_int_equal(shared_page_read(page, 0).connections, 0);
-    shared_page_clear_worker(page, 1);
+    const struct worker_stats *other = &page->slots[0].stats, *stats = &page->slots[1].stats;
+    assert_int_equal(stats->connections, 2);
+    assert_int_equal(other->connections, 0);
+    shared_page_clear(page, 1);
     assert_false(shared_page_is_ready(page));
-    assert_int_equal(shared_page_read(page, 1).connections, 0);
-    assert_int_equal(shared_page_read(page, 1).requests, 5);
+    assert_int_equal(stats->connections, 0);
+    assert_int_equal(stats->reload_failed, 0);
+    assert_int_equal(stats->requests, 5);
+    assert_int_equal(stats->batch_times.buckets[1], 1);
+    assert_int_equal(stats->batch_times.sum_us, 700);
     shared_page_destroy(&page);
 }
 
