@@ -31,15 +31,18 @@ CC       := gcc
 CSTD     := -std=gnu11 -D_GNU_SOURCE
 CFLAGS   ?= $(if $(COV),-O0,-O2) -g
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Werror
-HARDEN   := -fstack-protector-strong $(if $(SAN)$(COV),,-D_FORTIFY_SOURCE=2)
+HARDEN   := -fstack-protector-strong -fstack-clash-protection $(if $(SAN)$(COV),,-D_FORTIFY_SOURCE=3) \
+            $(if $(filter x86_64,$(shell uname -m)),-fcf-protection)
 ,        := ,
 SANFLAGS := $(if $(SAN),-fsanitize=address$(,)undefined -fno-omit-frame-pointer -fno-sanitize-recover=all)
 SANFLAGS += $(if $(COV),--coverage -fprofile-update=atomic)
-LINK     := -Wl,-z,relro,-z,now -Wl,--as-needed
+LINK     := -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--as-needed
 PICFLAGS  = -fPIE
 INCLUDES  = -Iproto -I$(B)/gen -Iserver -Iclient-sdk/include
 COMPILE   = $(CC) $(CSTD) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(SANFLAGS) $(PICFLAGS) -MMD -MP
 EXE       = $(CC) $(CFLAGS) $(SANFLAGS) -pie $(LINK) $(LDFLAGS) -o $@
+# After the link of what is installed; `make HARDENED=: ...` where other CFLAGS are meant (no optimizing, no FORTIFY).
+HARDENED ?= $(if $(SAN)$(COV),:,tests/lint/hardened)
 
 # $(call pkg,NAMES): asked at first use, after deploy/setup, and only once.
 pkg         = $(shell pkg-config --libs $(1))
@@ -94,16 +97,19 @@ $(B)/lib%.a: | setup-build
 
 $(B)/loyald: $(MAIN_OBJ) $(B)/libserver.a $(B)/libproto.a
 	$(call say,LINK)$(EXE) $^ $(SERVER_LIBS)
+	@$(HARDENED) $@
 
 $(B)/libloyal.so.1: $(SDK_OBJ) $(B)/libproto.a client-sdk/libloyal.map
 	$(call say,LINK)$(CC) $(CFLAGS) $(SANFLAGS) -shared -Wl,-soname,libloyal.so.1 -Wl,--no-undefined $(LINK) $(LDFLAGS) \
 	    -Wl,--version-script=client-sdk/libloyal.map -o $@ $(filter-out %.map,$^) $(SDK_LIBS)
+	@$(HARDENED) $@
 
 $(B)/libloyal.so: $(B)/libloyal.so.1
 	$(call say,LINK)ln -sf libloyal.so.1 $@
 
 $(B)/loyalctl: $(CLI_OBJ) $(B)/libloyal.so
 	$(call say,LINK)$(EXE) $(CLI_OBJ) -L$(B) -lloyal '-Wl,-rpath,$$ORIGIN:$$ORIGIN/../lib' $(CLI_LIBS)
+	@$(HARDENED) $@
 
 # Tests of the SDK's own files (test_sdk_*) take its objects first, all others the server's.
 TEST_ARCHIVES  = $(SERVER_A) $(LOYAL_A)

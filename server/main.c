@@ -11,7 +11,9 @@
 #include "admin/master.h"
 #include "admin/metrics.h"
 #include "admin/privileges.h"
+#include "base/hash.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/zone.h"
 #include "engine/maintenance.h"
 #include "session/fsm.h"
@@ -27,6 +29,7 @@ struct program {
     const char *config_file;
     struct config *config;
     struct domain_clock *clock;
+    struct secret_memory secrets;
     struct keyring *keyring;
     struct shared_page *page;
     struct listen_sockets sockets;
@@ -46,9 +49,17 @@ enum command {
 
 /* ---- what the processes run ---- */
 
+static void warn_of_unlocked(bool is_locked, const struct err *err)
+{
+    if (!is_locked)
+        log_warning("keys_not_locked", "reason=\"%s\"", err->text);
+}
+
 static int run_worker(void *ctx, int slot)
 {
     const struct program *program = ctx;
+    struct err err = {0};
+    warn_of_unlocked(secret_memory_lock(&program->secrets, &err), &err);
     struct worker_options options = {
         .config_file = program->config_file,
         .config = program->config,
@@ -66,6 +77,7 @@ static int run_maintenance(void *ctx)
     struct program *program = ctx;
     char host[64] = "", holder[100];
     listen_close(&program->sockets);
+    keyring_destroy(&program->keyring); /* it needs no keys */
     gethostname(host, sizeof host - 1);
     snprintf(holder, sizeof holder, "%s:%d", host, (int)getpid());
     struct maintenance_options options = {
@@ -145,6 +157,12 @@ static bool read_files(struct program *program, struct err *err)
     log_init("master", (enum log_level)program->config->log_level);
     if (!zone_init(program->config->time_zone, err))
         return false;
+    if (!privileges_set_dumps(program->config->core_dumps == CONFIG_ON, err))
+        return false;
+    bool is_locked = secret_memory_open(&program->secrets, err);
+    warn_of_unlocked(is_locked, err);
+    if (!hash_init())
+        return err_set(err, "no memory, or OpenSSL has no SHA-256");
     program->clock = domain_clock_create(program->config->clock, err);
     if (!program->clock)
         return false;
@@ -221,7 +239,9 @@ static int run(struct program *program)
     privileges_raise_files();
     if (!bind_all(program, &err))
         return fail(program, EXIT_FAILURE, &err);
-    if (!privileges_drop(program->config->user, &err) || !check_tls(program, &err)) {
+    if (!privileges_drop(program->config->user, &err) ||
+        !privileges_set_dumps(program->config->core_dumps == CONFIG_ON, &err) ||
+        !check_tls(program, &err)) {
         pid_file_remove(program->config->pid_file);
         return fail(program, EXIT_CONFIG, &err);
     }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -41,6 +42,16 @@ void privileges_raise_files(void)
         return;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* The limit alone would not do: the kernel gives a process's memory to a program that core_pattern
+ * names all the same. */
+bool privileges_set_dumps(bool allowed, struct err *err)
+{
+    static const struct rlimit none = {0};
+    return ((allowed || setrlimit(RLIMIT_CORE, &none) == 0) &&
+            prctl(PR_SET_DUMPABLE, allowed ? 1 : 0) == 0) ||
+           err_set_errno(err, errno, "core dumps cannot be turned %s", allowed ? "on" : "off");
 }
 
 static long pid_in(const char *path)

@@ -1,4 +1,5 @@
-/* What a process may do: identity, number of files, its pid file. Called by main at start. */
+/* What a process may do: identity, number of files, core dumps, its pid file. Called by main at
+ * start. */
 #pragma once
 
 #include "base/err.h"
@@ -8,6 +9,10 @@ bool privileges_drop(const char *user, struct err *err) must_check;
 
 /* As many files as the system allows. */
 void privileges_raise_files(void);
+
+/* Whether this process and its children may leave core dumps and be traced. A change of identity
+ * undoes it. */
+bool privileges_set_dumps(bool allowed, struct err *err) must_check;
 
 /* Writes the process id; refuses a file whose process still lives. "": nothing. */
 bool pid_file_write(const char *path, struct err *err) must_check;

@@ -1,14 +1,23 @@
-/* SHA-256 and HMAC-SHA256 by OpenSSL, random bytes, and a byte writer in network order. */
+/* SHA-256, HMAC and HKDF over it, random bytes, and a byte writer in network order. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define HASH_BYTES 32
+#define HASH_BYTES           32
+#define HASH_LABEL_BYTES_MAX 32
+
+/* At the start: makes what hashing needs, so that no memory is asked for later. */
+bool hash_init(void);
 
 void hash_sha256(const void *bytes, size_t size, uint8_t hash_out[HASH_BYTES]);
 void hash_hmac(const uint8_t key[HASH_BYTES], const void *bytes, size_t size,
                uint8_t hash_out[HASH_BYTES]);
+
+/* HKDF-SHA256 (RFC 5869) without salt: the key that a label derives from a master key. */
+void hash_derive(const uint8_t master[HASH_BYTES], const void *label, size_t label_size,
+                 uint8_t key_out[HASH_BYTES]);
 
 /* Cryptographic randomness, cheap in small pieces (buffered per process, refilled after a fork). */
 void hash_random(void *bytes_out, size_t size);

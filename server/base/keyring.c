@@ -6,15 +6,14 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/secret.h"
 
 #define LINE_BYTES_MAX 256
 
@@ -28,26 +27,6 @@ struct keyring {
     uint8_t place_key[HASH_BYTES];
     uint8_t body_key[HASH_BYTES];
 };
-
-static bool derive(const uint8_t master[HASH_BYTES], const void *label, size_t label_size,
-                   uint8_t key_out[HASH_BYTES])
-{
-    EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
-    EVP_KDF_CTX *context = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
-    char digest[] = "SHA256";
-    OSSL_PARAM parameters[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)master,
-                                          HASH_BYTES),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)label,
-                                          label_size),
-        OSSL_PARAM_construct_end(),
-    };
-    bool done = context && EVP_KDF_derive(context, key_out, HASH_BYTES, parameters) == 1;
-    EVP_KDF_CTX_free(context);
-    EVP_KDF_free(kdf);
-    return done;
-}
 
 static bool parse_hex(const char *hex, uint8_t bytes_out[HASH_BYTES])
 {
@@ -128,7 +107,7 @@ static FILE *open_secret(const char *path, struct err *err)
         err_set(err, "%s: is open to group or others (mode %03o): chmod 600 it", path,
                 (unsigned int)status.st_mode & 0777);
     } else {
-        FILE *file = fdopen(fd, "r");
+        FILE *file = secret_file_open(fd);
         if (file)
             return file;
         err_set_errno(err, errno, "%s: cannot be read", path);
@@ -143,15 +122,14 @@ struct keyring *keyring_create(const char *path, struct err *err)
     FILE *file = open_secret(path, err);
     if (!file)
         return NULL;
-    struct keyring *keyring = calloc(1, sizeof *keyring);
+    struct keyring *keyring = OPENSSL_secure_zalloc(sizeof *keyring);
     bool good = keyring ? parse(keyring, file, path, err) : err_set(err, "no memory");
     if (good) {
         const uint8_t *master = keyring->master[keyring->oldest];
-        good = (derive(master, "identifier", 10, keyring->identifier_key) &&
-                derive(master, "enrol", 5, keyring->enrol_key) &&
-                derive(master, "place", 5, keyring->place_key) &&
-                derive(master, "body", 4, keyring->body_key)) ||
-               err_set(err, "OpenSSL cannot derive keys: no HKDF");
+        hash_derive(master, "identifier", 10, keyring->identifier_key);
+        hash_derive(master, "enrol", 5, keyring->enrol_key);
+        hash_derive(master, "place", 5, keyring->place_key);
+        hash_derive(master, "body", 4, keyring->body_key);
     }
     fclose(file);
     if (!good)
@@ -161,10 +139,7 @@ struct keyring *keyring_create(const char *path, struct err *err)
 
 void keyring_destroy(struct keyring **keyring)
 {
-    if (*keyring) {
-        OPENSSL_cleanse(*keyring, sizeof **keyring);
-        free(*keyring);
-    }
+    OPENSSL_secure_clear_free(*keyring, sizeof **keyring);
     *keyring = NULL;
 }
 
@@ -229,13 +204,6 @@ static bool is_known(const struct keyring *keyring, int version)
     return version >= 1 && version <= KEYRING_VERSIONS_MAX && keyring->known[version];
 }
 
-static void derive_known(const struct keyring *keyring, int version, const void *label,
-                         size_t label_size, uint8_t key_out[HASH_BYTES])
-{
-    bool done = derive(keyring->master[version], label, label_size, key_out);
-    assert(done); /* the same call worked when the keyring was read */
-}
-
 bool keyring_ref_key(const struct keyring *keyring, int version, int32_t merchant_id,
                      uint8_t key_out[HASH_BYTES])
 {
@@ -243,7 +211,7 @@ bool keyring_ref_key(const struct keyring *keyring, int version, int32_t merchan
         return false;
     uint8_t label[3 + 4] = {'r', 'e', 'f'};
     put_u32(label + 3, (uint32_t)merchant_id);
-    derive_known(keyring, version, label, sizeof label, key_out);
+    hash_derive(keyring->master[version], label, sizeof label, key_out);
     return true;
 }
 
@@ -252,13 +220,13 @@ void keyring_purchase_key(const struct keyring *keyring, int32_t merchant_id,
 {
     uint8_t label[8 + 4] = {'p', 'u', 'r', 'c', 'h', 'a', 's', 'e'};
     put_u32(label + 8, (uint32_t)merchant_id);
-    derive_known(keyring, keyring->oldest, label, sizeof label, key_out);
+    hash_derive(keyring->master[keyring->oldest], label, sizeof label, key_out);
 }
 
 bool keyring_cursor_key(const struct keyring *keyring, int version, uint8_t key_out[HASH_BYTES])
 {
     if (!is_known(keyring, version))
         return false;
-    derive_known(keyring, version, "cursor", 6, key_out);
+    hash_derive(keyring->master[version], "cursor", 6, key_out);
     return true;
 }

@@ -1,5 +1,5 @@
 /* The keyring: versioned master keys from one file outside the database, and the keys derived from
- * them by HKDF-SHA256. Read once before the fork, immutable afterwards.
+ * them by HKDF-SHA256. Read once before the fork into secret memory, immutable afterwards.
  *
  * The file holds a line `version 64-hex [announced]` for each version (1..255), '#' begins a
  * comment. An announced version is opened and not made with, until all daemons of the network know

@@ -209,6 +209,11 @@ static bool take_all(cfg_t *cfg, struct config *config, struct err *err)
                        "%s: option 'clock': a file is a clock in development only; remove it, or "
                        "set environment = development",
                        cfg->filename);
+    if (config->environment != CONFIG_DEVELOPMENT && config->core_dumps != CONFIG_OFF)
+        return err_set(err,
+                       "%s: option 'core_dumps': a dump holds keys and purchases, so it may be on "
+                       "in development only",
+                       cfg->filename);
     return true;
 }
 

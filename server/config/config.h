@@ -11,6 +11,7 @@
 #define CONFIG_LISTEN_MAX 16
 
 enum config_environment { CONFIG_PRODUCTION, CONFIG_DEVELOPMENT };
+enum config_switch { CONFIG_OFF, CONFIG_ON };
 
 struct config_list {
     char **items;
@@ -20,6 +21,7 @@ struct config_list {
 struct config {
     char *network;
     int environment; /* enum config_environment */
+    int core_dumps;  /* enum config_switch */
     char *time_zone;
     char *country_code; /* digits, or "": national phone numbers are refused */
     char *clock;        /* as domain_clock_create takes it */

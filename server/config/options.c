@@ -4,6 +4,7 @@
 #include "config/options.h"
 
 #include <ctype.h>
+#include <libpq-fe.h>
 #include <string.h>
 
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])
@@ -54,6 +55,16 @@ static const char *check_loopback(const char *value)
     return "must be a loopback address (127.0.0.1, ::1): the admin port has no access control";
 }
 
+/* libpq's own words are not shown: they repeat parts of the text, which may hold a password. */
+static const char *check_conninfo(const char *value)
+{
+    PQconninfoOption *parts = PQconninfoParse(value, NULL);
+    PQconninfoFree(parts);
+    return parts ? NULL
+                 : "must be a libpq connection string, such as host=/run/postgresql dbname=loyal";
+}
+
+static const char *const switches[] = {"off", "on", NULL};
 static const char *const environments[] = {"production", "development", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 
@@ -65,9 +76,9 @@ static const char *const log_levels[] = {"error", "warning", "info", "debug", NU
     {                                                                                 \
         name, OPTION_TEXT, AT(field), fallback, min, max, NULL, check, false, meaning \
     }
-#define REQUIRED(name, field, reloads, meaning)                                       \
-    {                                                                                 \
-        name, OPTION_TEXT, AT(field), NULL, 1, TEXT_MAX, NULL, NULL, reloads, meaning \
+#define REQUIRED(name, field, check, reloads, meaning)                                 \
+    {                                                                                  \
+        name, OPTION_TEXT, AT(field), NULL, 1, TEXT_MAX, NULL, check, reloads, meaning \
     }
 #define NUMBER(name, field, fallback, min, max, meaning)                               \
     {                                                                                  \
@@ -83,6 +94,8 @@ static const struct option OPTIONS[] = {
          "Name of the network, as the certificates spell it: loyal://NETWORK/..."),
     CHOICE("environment", environment, "production", environments, false,
            "production, or development: only there may the clock be a file"),
+    CHOICE("core_dumps", core_dumps, "off", switches, false,
+           "Whether processes may dump core and be traced; on in development only"),
     NAME("time_zone", time_zone, "UTC", 1, 64, NULL,
          "IANA name of the zone whose days count for expiry, such as Europe/London"),
     NAME("country_code", country_code, "", 0, 3, check_digits,
@@ -93,19 +106,20 @@ static const struct option OPTIONS[] = {
      false, "Addresses for clients: host:port or [address]:port"},
     TEXT("admin_listen", admin_listen, "127.0.0.1:7401", check_loopback, false,
          "Loopback address of /metrics, /healthz and /readyz; empty: none"),
-    REQUIRED("certificate_file", certificate_file, true,
+    REQUIRED("certificate_file", certificate_file, NULL, true,
              "PEM: the server's certificate (P-256), then its chain"),
-    REQUIRED("key_file", key_file, true, "PEM: its private key; not readable by others"),
-    REQUIRED("authority_file", authority_file, true,
+    REQUIRED("key_file", key_file, NULL, true, "PEM: its private key; not readable by others"),
+    REQUIRED("authority_file", authority_file, NULL, true,
              "PEM: the authorities that sign clients' certificates"),
-    REQUIRED("keyring_file", keyring_file, false,
+    REQUIRED("keyring_file", keyring_file, NULL, false,
              "Master keys of identifiers and refs; only its owner may read it"),
-    REQUIRED("postgres", postgres, false, "libpq connection string of the role loyal_daemon"),
-    REQUIRED("postgres_reader", postgres_reader, false,
+    REQUIRED("postgres", postgres, check_conninfo, false,
+             "libpq connection string of the role loyal_daemon"),
+    REQUIRED("postgres_reader", postgres_reader, check_conninfo, false,
              "The same of loyal_reader, for what merchants see of purchases elsewhere"),
-    REQUIRED("postgres_eraser", postgres_eraser, false,
+    REQUIRED("postgres_eraser", postgres_eraser, check_conninfo, false,
              "The same of loyal_eraser, for members who are to be forgotten"),
-    TEXT("postgres_maintenance", postgres_maintenance, "", NULL, false,
+    TEXT("postgres_maintenance", postgres_maintenance, "", check_conninfo, false,
          "The same of loyal_maintenance; empty: this daemon runs no maintenance"),
     NUMBER("workers", workers, "0", 0, 256, "Worker processes; 0: one per core"),
     NUMBER("lanes", lanes, "1", 1, 16, "Posting connections to PostgreSQL per worker"),

@@ -3,12 +3,16 @@
 #include "net/tls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/secret.h"
 
 void tls_error_text(char text_out[200])
 {
@@ -47,6 +51,21 @@ static bool key_is_p256(const EVP_PKEY *key)
            (strcmp(group, "prime256v1") == 0 || strcmp(group, "P-256") == 0);
 }
 
+/* By way of secret memory, as far as OpenSSL goes along. */
+static EVP_PKEY *read_key(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    FILE *file = fd >= 0 ? secret_file_open(fd) : NULL;
+    BIO *bio = file ? BIO_new_fp(file, BIO_NOCLOSE) : NULL;
+    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    BIO_free(bio);
+    if (file)
+        fclose(file);
+    else if (fd >= 0)
+        close(fd);
+    return key;
+}
+
 static bool load_files(SSL_CTX *context, const struct tls_files *files, struct err *err)
 {
     if (!check_readable("certificate_file", files->certificate_file, 0, err) ||
@@ -55,7 +74,10 @@ static bool load_files(SSL_CTX *context, const struct tls_files *files, struct e
         return false;
     if (SSL_CTX_use_certificate_chain_file(context, files->certificate_file) != 1)
         return fail(err, files->certificate_file, "is not a PEM certificate");
-    if (SSL_CTX_use_PrivateKey_file(context, files->key_file, SSL_FILETYPE_PEM) != 1)
+    EVP_PKEY *key = read_key(files->key_file);
+    bool is_its = key && SSL_CTX_use_PrivateKey(context, key) == 1;
+    EVP_PKEY_free(key);
+    if (!is_its)
         return fail(err, files->key_file, "is not the PEM private key of the certificate");
     if (SSL_CTX_check_private_key(context) != 1)
         return fail(err, files->key_file, "is not the key of the certificate");

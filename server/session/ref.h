@@ -10,13 +10,14 @@
 #define REF_BYTES  17
 #define REF_NOBODY INT64_C(-1)
 
-/* Prepared keys of one worker, made as merchants come. */
+/* What a worker needs for them; takes no memory once it is made. */
 struct ref_table;
 
 struct ref_table *ref_table_create(const struct keyring *keyring, struct err *err);
 void ref_table_destroy(struct ref_table **table);
 
-/* The member's ref under the newest version. merchant_id 0: operators'. False without memory. */
+/* The member's ref under the newest version. merchant_id 0: operators'. False when OpenSSL fails.
+ */
 bool ref_make(struct ref_table *table, int32_t merchant_id, int64_t member_id,
               uint8_t ref_out[REF_BYTES]) must_check;
 

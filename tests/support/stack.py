@@ -114,6 +114,7 @@ class Daemon:
     def __init__(self, stack, name, **settings):
         self.stack, self.name = stack, name
         self.settings = settings
+        self.before = ()  # words before the program: what it is started by
         self.log = Log(os.path.join(stack.dir, name + ".log"))
         self.conf = os.path.join(stack.dir, name + ".conf")
         self.pid_file = os.path.join(stack.dir, name + ".pid")
@@ -146,8 +147,8 @@ class Daemon:
 
     def spawn(self, out):
         """The process, its log at `out`."""
-        return subprocess.Popen([LOYALD, "--config", self.conf], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                start_new_session=True)
+        return subprocess.Popen([*self.before, LOYALD, "--config", self.conf], stdin=subprocess.DEVNULL, stdout=out,
+                                stderr=out, start_new_session=True)
 
     def page(self, path):
         """Status and text of an admin page; None while nobody listens."""

@@ -2,6 +2,9 @@
  * lines. */
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/core_names.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -100,6 +103,29 @@ static void hashes_are_the_standards(void **state)
         hash_hmac(key, "Hi There", 8, hash);
         assert_memory_equal(hash, mac, sizeof mac);
     }
+}
+
+static void keys_are_derived_as_rfc_5869_says(void **state)
+{
+    (void)state;
+    uint8_t master[HASH_BYTES] = {7, 1, 2}, expected[HASH_BYTES], key[HASH_BYTES];
+    char digest[] = "SHA256", label[] = "a label of thirty-two bytes, all";
+    EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
+    EVP_KDF_CTX *context = EVP_KDF_CTX_new(kdf);
+    for (size_t size = 0; size <= HASH_LABEL_BYTES_MAX; size++) {
+        const OSSL_PARAM parameters[] = {
+            OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
+            OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, master, sizeof master),
+            OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, label, size),
+            OSSL_PARAM_construct_end(),
+        };
+        assert_int_equal(EVP_KDF_derive(context, expected, HASH_BYTES, parameters), 1);
+        EVP_KDF_CTX_reset(context);
+        hash_derive(master, label, size, key);
+        assert_memory_equal(key, expected, HASH_BYTES);
+    }
+    EVP_KDF_CTX_free(context);
+    EVP_KDF_free(kdf);
 }
 
 static void randomness_is_not_shared_with_a_child(void **state)
@@ -217,6 +243,7 @@ int main(void)
         cmocka_unit_test(r1_sums_that_leave_int64_are_told),
         cmocka_unit_test(a_uuid_carries_its_time),
         cmocka_unit_test(hashes_are_the_standards),
+        cmocka_unit_test(keys_are_derived_as_rfc_5869_says),
         cmocka_unit_test(randomness_is_not_shared_with_a_child),
         cmocka_unit_test(an_error_says_its_cause),
         cmocka_unit_test(the_domain_clock_follows_its_file),

@@ -113,6 +113,31 @@ static void a_file_is_a_clock_in_development_only(void **state)
     assert_refused(REQUIRED "clock = \"sundial\"\n", 9, "must be system");
 }
 
+static void dumps_are_for_development_only(void **state)
+{
+    (void)state;
+    assert_refused(REQUIRED "core_dumps = on\n", 0, "development only");
+    assert_refused(REQUIRED "core_dumps = maybe\n", 9, "off on");
+}
+
+/* libpq's words would repeat the half of it. */
+static void no_fault_shows_a_password(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "host=x password=hunter 2", "postgresql://a:hunter2@[::1/x", "host=x password='hunter2",
+        "password=hunter2 wrong=1", "postgresql://a:hunter2@h:1?x"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char text[200];
+        struct err err = {0};
+        snprintf(text, sizeof text, "postgres = \"%s\"\n", bad[i]);
+        assert_refused(text, 1, "option 'postgres': must be a libpq connection string");
+        assert_null(read_text(text, &err));
+        if (strstr(err.text, "hunter") || strstr(err.text, " 2"))
+            fail_msg("shows it: %s", err.text);
+    }
+}
+
 static void a_missing_file_is_named(void **state)
 {
     (void)state;
@@ -168,6 +193,8 @@ int main(void)
         cmocka_unit_test(values_are_read),
         cmocka_unit_test(faults_name_line_and_remedy),
         cmocka_unit_test(a_file_is_a_clock_in_development_only),
+        cmocka_unit_test(dumps_are_for_development_only),
+        cmocka_unit_test(no_fault_shows_a_password),
         cmocka_unit_test(a_missing_file_is_named),
         cmocka_unit_test(reload_keeps_what_needs_a_restart),
         cmocka_unit_test(addresses_are_split),
