@@ -124,9 +124,9 @@ static void dumps_are_for_development_only(void **state)
 static void no_fault_shows_a_password(void **state)
 {
     (void)state;
-    static const char *const bad[] = {
-        "host=x password=hunter 2", "postgresql://a:hunter2@[::1/x", "host=x password='hunter2",
-        "password=hunter2 wrong=1", "postgresql://a:hunter2@h:1?x"};
+    static const char *const bad[] = {"host=x password=hunter 2", "postgresql://a:hunter2@[::1/x",
+                                      "host=x password='hunter2", "password=hunter2 wrong=1",
+                                      "postgresql://a:hunter2@h:1?x"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char text[200];
         struct err err = {0};
