@@ -35,8 +35,8 @@ struct metric {
 
 static const char *const CONNS[] = {"handshake", "greeting", "open", "closing"};
 static const char *const QUEUES[] = {"posting", "lookup", "query"};
-static const char *const LINKS[] = {"lane",   "reader", "counter", "office",
-                                    "window", "census", "eraser"};
+static const char *const LINKS[] = {"lane",   "reader", "waiter", "counter",
+                                    "office", "window", "census", "eraser"};
 static const char *const HANDSHAKES[] = {"no_certificate", "expired", "untrusted",
                                          "protocol",       "timeout", "gone"};
 static const char *const FAILURES[] = {"stale", "repeat", "poison", "retry", "lost"};

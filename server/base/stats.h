@@ -1,7 +1,6 @@
 /* What each process counts and says of itself, in a page that all share and each writes its own
  * slot of; the admin port reads them. Times are microseconds. Numbers are taken one by one, each
  * whole, without any order between them.
- *
  * Gauges tell of the process that lives in the slot and end with it; counters go on in its
  * successor, so that they never go back while the daemon lives. */
 #pragma once
@@ -33,6 +32,7 @@ enum stats_handshake {
 enum stats_link {
     STATS_LANE,
     STATS_READER,
+    STATS_WAITER,
     STATS_COUNTER,
     STATS_OFFICE,
     STATS_WINDOW,

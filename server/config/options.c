@@ -141,7 +141,7 @@ static const struct option OPTIONS[] = {
     NUMBER("deadline_ms_max", deadline_ms_max, "30000", 100, 600000,
            "Longest deadline of a request in milliseconds, and the one of those without"),
     NUMBER("lock_timeout_ms", lock_timeout_ms, "2000", 10, 60000,
-           "Milliseconds that a batch waits for a member's lock"),
+           "Milliseconds that requests wait for a member whom another transaction holds"),
     NUMBER("statement_timeout_ms", statement_timeout_ms, "10000", 100, 600000,
            "Milliseconds that a statement may take"),
     NUMBER("partitions_ahead", partitions_ahead, "2", 1, 40,

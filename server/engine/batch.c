@@ -191,6 +191,7 @@ bool batch_decide(struct batch *batch, int64_t now_us)
             posting_list_push(&batch->strangers, posting);
             continue;
         }
+        posting->slot->is_deferred |= posting->slot->is_held;
         if (is_enough && !posting->slot->is_deferred)
             is_enough = posting_decide(batch, posting);
         const struct decision *decision = posting->decision;

@@ -11,6 +11,7 @@
 struct batch_member {
     struct member member;
     bool wants_state; /* lots and debts are read */
+    bool is_held;     /* by another transaction: nothing of his was read */
     bool is_deferred; /* a posting of his goes again: so do those behind it */
 };
 
@@ -39,6 +40,7 @@ struct batch {
     struct posting_list again;    /* undecided: into the next batch */
     struct batch_member *members; /* ascending by (bucket, member_id), the order of locking */
     int member_count;
+    bool waits;                    /* for members whom others hold; else they are left out */
     struct posting_list strangers; /* their identifier is not the member's: back to S0 */
     /* whose identifiers are asked for under the lock, by number of the question */
     struct asked_identifier *asked;
@@ -72,8 +74,8 @@ void batch_free(struct batch *batch);
 bool batch_plan(struct batch *batch, struct reference *reference, const struct ledger_terms *terms);
 /* NULL: a row of nobody in this batch. */
 struct batch_member *batch_find(const struct batch *batch, int64_t member_id);
-/* Decides every posting, in order; sets code and decision, or moves it to `again`. False: the arena
- * is exhausted. */
+/* Decides every posting, in order; sets code and decision, or moves it to `again`, as all of a
+ * member who is held. False: the arena is exhausted. */
 bool batch_decide(struct batch *batch, int64_t now_us);
 
 #define BATCH_READS_MAX 16

@@ -28,6 +28,7 @@ struct desk_kind {
     const char *name;
     const char *settings;
     enum statement_id first, last;
+    int statement_timeout_ms; /* as the settings have it */
 };
 
 #define BY_INDEX                                                                  \
@@ -38,16 +39,16 @@ struct desk_kind {
 
 static const struct desk_kind KINDS[DESKS] = {
     [DESK_COUNTER] = {"loyald counter", BY_INDEX "-c statement_timeout=10000 -c lock_timeout=2000",
-                      STATEMENT_GRANT_SET, STATEMENT_RATES_LIST},
+                      STATEMENT_GRANT_SET, STATEMENT_RATES_LIST, 10000},
     [DESK_OFFICE] = {"loyald office", "-c jit=off -c timezone=UTC -c statement_timeout=600000",
-                     STATEMENT_MEMBER_EXPORT, STATEMENT_MEMBERS_DUE},
+                     STATEMENT_MEMBER_EXPORT, STATEMENT_MEMBERS_DUE, 600000},
     [DESK_WINDOW] = {"loyald window", BY_INDEX "-c statement_timeout=10000", STATEMENT_LOOK_AS,
-                     STATEMENT_NEVER_MET_PAGE},
+                     STATEMENT_NEVER_MET_PAGE, 10000},
     [DESK_CENSUS] = {"loyald census",
                      "-c timezone=UTC -c statement_timeout=60000 -c lock_timeout=1000",
-                     STATEMENT_LOOK_AS, STATEMENT_MEMBERS_COUNT},
+                     STATEMENT_LOOK_AS, STATEMENT_MEMBERS_COUNT, 60000},
     [DESK_ERASER] = {"loyald eraser", "-c jit=off -c timezone=UTC -c statement_timeout=60000",
-                     STATEMENT_MEMBER_ERASE, STATEMENT_ERASURE_FIND},
+                     STATEMENT_MEMBER_ERASE, STATEMENT_ERASURE_FIND, 60000},
 };
 
 static bool is_of_reader(const struct desk *desk)
@@ -384,6 +385,7 @@ bool desk_create(struct desk *desk, struct engine *engine, enum desk_id id)
         .conninfo = conninfo_of(&engine->options, id),
         .name = kind->name,
         .settings = kind->settings,
+        .silence_ms_max = kind->statement_timeout_ms + SILENCE_MS,
         .first = kind->first,
         .last = kind->last,
         .link = (enum stats_link)(STATS_COUNTER + id),

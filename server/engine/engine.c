@@ -5,6 +5,50 @@
 
 #include "engine/engine_private.h"
 
+#define SWEEP_MS 100
+
+/* Whoever waits too long for his turn is answered while he has no effect yet: at his deadline, and
+ * behind a held member when the lock has taken too long. */
+static void queue_sweep(struct engine *engine, struct posting_list *queue, int64_t aside_before_us)
+{
+    struct posting_list all, keep;
+    struct posting *posting;
+    int64_t now_us = clock_monotonic_us();
+    posting_list_init(&all);
+    posting_list_init(&keep);
+    posting_list_prepend(&all, queue);
+    while ((posting = posting_list_pop(&all))) {
+        if (posting->deadline_us < now_us)
+            posting_answer(engine, posting, ENGINE_DEADLINE_EXCEEDED);
+        else if (posting->aside_us < aside_before_us)
+            posting_answer(engine, posting, ENGINE_TRANSIENT);
+        else
+            posting_list_push(&keep, posting);
+    }
+    posting_list_prepend(queue, &keep);
+}
+
+static void sweep_start(struct engine *engine)
+{
+    static const struct timeval after = {.tv_usec = SWEEP_MS * 1000};
+    if (!event_pending(engine->sweep, EV_TIMEOUT, NULL))
+        event_add(engine->sweep, &after);
+}
+
+static void on_sweep(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd, (void)what;
+    struct engine *engine = ctx;
+    int waiter = engine->options.lanes;
+    int64_t patience_us = engine->options.lock_timeout_ms * INT64_C(1000);
+    queue_sweep(engine, &engine->unresolved, 0);
+    for (int i = 0; i < waiter; i++)
+        queue_sweep(engine, &engine->lanes[i].queue, 0);
+    queue_sweep(engine, &engine->lanes[waiter].queue, clock_monotonic_us() - patience_us);
+    if (engine->pending > 0)
+        sweep_start(engine);
+}
+
 struct engine *engine_create(struct event_base *base, const struct domain_clock *clock,
                              const struct engine_options *options, struct err *err)
 {
@@ -21,11 +65,12 @@ struct engine *engine_create(struct event_base *base, const struct domain_clock 
         free(engine);
         return NULL;
     }
-    bool is_made = reader_create(engine);
+    engine->sweep = event_new(base, -1, 0, on_sweep, engine);
+    bool is_made = engine->sweep && reader_create(engine);
     for (int i = 0; is_made && i < DESKS; i++)
         is_made = desk_create(&engine->desks[i], engine, (enum desk_id)i);
-    for (int i = 0; is_made && i < options->lanes; i++)
-        is_made = lane_create(&engine->lanes[i], engine);
+    for (int i = 0; is_made && i <= options->lanes; i++)
+        is_made = lane_create(&engine->lanes[i], engine, i == options->lanes);
     if (!is_made) {
         err_set(err, "out of memory for the engine's events");
         engine_destroy(&engine);
@@ -40,12 +85,14 @@ void engine_destroy(struct engine **engine_in)
         return;
     *engine_in = NULL;
     engine->is_closing = true;
-    for (int i = 0; i < engine->options.lanes; i++)
+    for (int i = 0; i <= engine->options.lanes; i++)
         lane_destroy(&engine->lanes[i]);
     reader_destroy(engine);
     for (int i = 0; i < DESKS; i++)
         desk_destroy(&engine->desks[i]);
     reference_release(&engine->reference);
+    if (engine->sweep)
+        event_free(engine->sweep);
     free(engine);
 }
 
@@ -99,7 +146,7 @@ void engine_post(struct engine *engine, struct posting *posting)
     posting->next = NULL;
     posting->posted_us = clock_monotonic_us();
     posting->decision = NULL;
-    posting->attempts = posting->returns = 0;
+    posting->attempts = posting->returns = posting->misses = 0;
     posting->batch_max = 0;
     posting->wants_state =
         posting->request.kind != ENTRY_EARN && posting->request.kind != ENTRY_ENROL;
@@ -108,6 +155,7 @@ void engine_post(struct engine *engine, struct posting *posting)
         return;
     }
     engine->pending++;
+    sweep_start(engine);
     if (posting->by_identifier)
         posting->member_id = hints_find(engine->hints, posting->identifier_hash);
     if (posting->by_identifier && posting->member_id < 0)

@@ -90,6 +90,8 @@ struct posting {
     int batch_max; /* of the batches it may still go into, while a poisoned one is sought; 0: any */
     uint8_t attempts;
     uint8_t returns;  /* to S0, after a wrong hint */
+    uint8_t misses;   /* attempts at which another held his member */
+    int64_t aside_us; /* monotonic: since when he waits for that other */
     bool wants_state; /* his lots and debts must be read with him */
     bool is_proved;   /* the identifier is the member's, seen under his lock */
 };

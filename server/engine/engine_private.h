@@ -7,6 +7,7 @@
 #include "engine/hints.h"
 
 #define ENGINE_LANES_MAX 16
+#define SILENCE_MS       2000 /* past a statement's time limit PostgreSQL itself has ended it */
 
 enum lane_state {
     LANE_IDLE,
@@ -80,8 +81,9 @@ struct engine {
     const struct domain_clock *clock;
     struct engine_options options;
     struct reference *reference;
-    struct lane lanes[ENGINE_LANES_MAX];
-    int pending; /* postings and lookups not yet answered */
+    struct lane lanes[ENGINE_LANES_MAX + 1]; /* the last is the waiter */
+    struct event *sweep;                     /* while something is pending */
+    int pending;                             /* postings and lookups not yet answered */
     int64_t lease_epoch;
     bool is_closing;
     /* the reader: S0, lookups, the reference tables */
@@ -97,11 +99,19 @@ struct engine {
 };
 
 /* lane.c */
-bool lane_create(struct lane *lane, struct engine *engine);
+/* waits: for members whom others hold; else it sets them aside. */
+bool lane_create(struct lane *lane, struct engine *engine, bool waits);
 void lane_destroy(struct lane *lane);
 void lane_push(struct lane *lane, struct posting *posting);
 /* Starts a batch at the end of this turn, if it is idle and has work. */
 void lane_wake(struct lane *lane);
+
+/* waiter.c */
+/* Whether something of this member waits, so that what comes later waits behind it. */
+bool waiter_has(struct engine *engine, int64_t member_id);
+void waiter_push(struct engine *engine, struct posting *posting);
+/* Takes the postings of one member from the waiter's queue, in order. */
+void waiter_next(struct lane *waiter, struct posting_list *next_out);
 
 /* reader.c */
 bool reader_create(struct engine *engine);

@@ -4,6 +4,7 @@
 #include "engine/engine_private.h"
 
 #define REPEATS_MAX 2
+#define MISSES_MAX  3
 #define RETURNS_MAX 3
 #define STALE_MAX   10 /* a reference that changes faster than it is read */
 
@@ -130,6 +131,24 @@ static void batch_fail(struct lane *lane)
     }
 }
 
+/* Whose member another holds tries again with the next batches, and then waits elsewhere. */
+static void held_set_aside(struct lane *lane)
+{
+    struct posting_list list, keep;
+    struct posting *posting;
+    posting_list_init(&list);
+    posting_list_init(&keep);
+    posting_list_prepend(&list, &lane->batch.again);
+    while ((posting = posting_list_pop(&list))) {
+        posting->decision = NULL;
+        if (posting->slot->is_held && posting->misses++ >= MISSES_MAX)
+            waiter_push(lane->engine, posting);
+        else
+            posting_list_push(&keep, posting);
+    }
+    posting_list_prepend(&lane->batch.again, &keep);
+}
+
 static void batch_succeed(struct lane *lane)
 {
     struct worker_stats *stats = lane->engine->options.stats;
@@ -144,6 +163,7 @@ static void batch_succeed(struct lane *lane)
     while ((posting = posting_list_pop(&lane->batch.postings)))
         posting_answer(lane->engine, posting,
                        is_unreplicated ? ENGINE_OUTCOME_UNKNOWN : posting->code);
+    held_set_aside(lane);
     batch_requeue(lane);
 }
 
@@ -272,7 +292,9 @@ static void on_epoch(void *ctx, const PGresult *result)
 /* Takes the next posting into the batch, or answers it. */
 static void posting_take(struct lane *lane, struct posting *posting, int64_t now_us)
 {
-    if (posting->deadline_us < now_us)
+    if (!lane->batch.waits && waiter_has(lane->engine, posting->member_id))
+        waiter_push(lane->engine, posting);
+    else if (posting->deadline_us < now_us)
         posting_answer(lane->engine, posting, ENGINE_DEADLINE_EXCEEDED);
     else if (!posting->prepare(posting, lane->engine->reference))
         posting_answer(lane->engine, posting, ENGINE_NOT_IDENTIFIED);
@@ -284,14 +306,21 @@ static void lane_gather(struct lane *lane)
 {
     int64_t now_us = clock_monotonic_us();
     int count_max = lane->engine->options.batch_max;
-    while (lane->queue.first && lane->batch.postings.count < count_max) {
-        int own_max = lane->queue.first->batch_max;
+    struct posting_list his, *queue = &lane->queue;
+    if (lane->batch.waits) {
+        waiter_next(lane, &his);
+        queue = &his;
+    }
+    while (queue->first && lane->batch.postings.count < count_max) {
+        int own_max = queue->first->batch_max;
         if (own_max && lane->batch.postings.count >= own_max)
             break;
         if (own_max)
             count_max = own_max < count_max ? own_max : count_max;
-        posting_take(lane, posting_list_pop(&lane->queue), now_us);
+        posting_take(lane, posting_list_pop(queue), now_us);
     }
+    if (lane->batch.waits)
+        posting_list_prepend(&lane->queue, &his);
 }
 
 /* Remembers which statements' rows come in which order: what batch_send_reads asks. */
@@ -307,8 +336,10 @@ static void on_start(evutil_socket_t fd, short what, void *ctx)
         return;
     }
     lane_gather(lane);
-    if (!lane->batch.postings.first)
+    if (!lane->batch.postings.first) {
+        lane_wake(lane); /* the waiter's other members */
         return;
+    }
     lane->failure = LANE_GOOD;
     lane->state = LANE_READING;
     lane->began_us = clock_monotonic_us();
@@ -344,11 +375,12 @@ static void on_lane_state(void *ctx, bool is_ready)
     lane_wake(lane);
 }
 
-bool lane_create(struct lane *lane, struct engine *engine)
+bool lane_create(struct lane *lane, struct engine *engine, bool waits)
 {
     lane->engine = engine;
     posting_list_init(&lane->queue);
     batch_init(&lane->batch);
+    lane->batch.waits = waits;
     lane->start = event_new(engine->base, -1, 0, on_start, lane);
     /* Plans are fixed by hand: small arrays joined to large tables by their keys, whatever the
      * statistics say of tables that are still empty. */
@@ -363,11 +395,12 @@ bool lane_create(struct lane *lane, struct engine *engine)
              engine->options.statement_timeout_ms, engine->options.statement_timeout_ms);
     struct pg_options options = {
         .conninfo = engine->options.conninfo,
-        .name = "loyald lane",
+        .name = waits ? "loyald waiter" : "loyald lane",
         .settings = text,
+        .silence_ms_max = engine->options.statement_timeout_ms + SILENCE_MS,
         .first = STATEMENT_MEMBERS_LOCK,
         .last = STATEMENT_EPOCH_READ,
-        .link = STATS_LANE,
+        .link = waits ? STATS_WAITER : STATS_LANE,
         .stats = engine->options.stats,
         .state_changed = on_lane_state,
         .ctx = lane,

@@ -34,7 +34,7 @@ void engine_publish(struct engine *engine)
     struct worker_stats *stats = engine->options.stats;
     struct waiting postings = {0, 0}, lookups = {0, 0}, queries = {0, 0};
     add_postings(&postings, &engine->unresolved);
-    for (int i = 0; i < engine->options.lanes; i++)
+    for (int i = 0; i <= engine->options.lanes; i++)
         add_postings(&postings, &engine->lanes[i].queue);
     for (const struct lookup *at = engine->lookups.first; at; at = at->next)
         add(&lookups, at->asked_us);
@@ -64,7 +64,7 @@ void engine_publish_ready(struct engine *engine)
 {
     struct worker_stats *stats = engine->options.stats;
     enum stats_link link;
-    if (!engine->lanes[engine->options.lanes - 1].pg || !engine->reader)
+    if (!engine->lanes[engine->options.lanes].pg || !engine->reader)
         return; /* it is still being made, or ends already */
     const struct pg *broken = broken_link(engine, &link);
     stats_set(&stats->reason, broken ? pg_trouble(broken) : STATS_NO_REFERENCE);

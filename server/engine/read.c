@@ -47,15 +47,16 @@ static void members_ask(struct reading *reading, enum statement_id statement)
     const struct batch *batch = reading->batch;
     struct params *params = reading->params;
     static const enum params_type types[] = {PARAMS_INT2, PARAMS_INT8};
+    bool is_of_all = statement == STATEMENT_MEMBERS_LOCK || statement == STATEMENT_MEMBERS_TRY;
     params_arrays(params, types, 2);
     for (int i = 0; i < batch->member_count; i++) {
         const struct batch_member *slot = &batch->members[i];
-        if (statement != STATEMENT_MEMBERS_LOCK && !slot->wants_state)
+        if (!is_of_all && !slot->wants_state)
             continue;
         params_int2(params, 0, slot->member.bucket);
         params_int8(params, 1, slot->member.member_id);
     }
-    if (statement == STATEMENT_MEMBERS_LOCK || params->columns[0].elements)
+    if (is_of_all || params->columns[0].elements)
         ask(reading, statement, params);
 }
 
@@ -178,7 +179,7 @@ int batch_send_reads(struct batch *batch, struct pg *pg, struct params *params,
 {
     struct reading reading = {batch, pg, params, asked_out, 0, reads};
     ask(&reading, STATEMENT_BEGIN, NULL);
-    members_ask(&reading, STATEMENT_MEMBERS_LOCK);
+    members_ask(&reading, batch->waits ? STATEMENT_MEMBERS_LOCK : STATEMENT_MEMBERS_TRY);
     entries_ask(&reading);
     originals_ask(&reading);
     refusals_ask(&reading);
@@ -190,8 +191,12 @@ int batch_send_reads(struct batch *batch, struct pg *pg, struct params *params,
     return reading.asked_count;
 }
 
-static void member_take(struct member *member, const PGresult *rows, int row)
+static void member_take(struct batch_member *slot, const PGresult *rows, int row)
 {
+    struct member *member = &slot->member;
+    slot->is_held = row_bytes(rows, row, 8)[0] != 0;
+    if (slot->is_held)
+        return;
     member->exists = true;
     member->available = row_int8(rows, row, 1);
     member->debt = row_int8(rows, row, 2);
@@ -329,7 +334,8 @@ void batch_take_rows(struct batch *batch, enum statement_id statement, const PGr
         if (!slot)
             continue;
         switch (statement) {
-        case STATEMENT_MEMBERS_LOCK: member_take(&slot->member, rows, row); break;
+        case STATEMENT_MEMBERS_LOCK:
+        case STATEMENT_MEMBERS_TRY: member_take(slot, rows, row); break;
         case STATEMENT_ENTRIES_FIND:
         case STATEMENT_REVERSALS_FIND: entry_take(batch, &slot->member, rows, row); break;
         case STATEMENT_REFUSALS_FIND: refusal_take(batch, &slot->member, rows, row); break;

@@ -206,7 +206,7 @@ static void waiters_call(struct engine *engine, bool is_fresh)
 
 static void lanes_release(struct engine *engine)
 {
-    for (int i = 0; i < engine->options.lanes; i++) {
+    for (int i = 0; i <= engine->options.lanes; i++) {
         engine->lanes[i].waits_for_reference = false;
         lane_wake(&engine->lanes[i]);
     }
@@ -312,6 +312,7 @@ bool reader_create(struct engine *engine)
         .settings = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off "
                     "-c enable_hashjoin=off -c enable_mergejoin=off -c jit=off -c timezone=UTC "
                     "-c statement_timeout=10000",
+        .silence_ms_max = 10000 + SILENCE_MS,
         .first = STATEMENT_RESOLVE,
         .last = STATEMENT_REFERENCE_READ,
         .link = STATS_READER,

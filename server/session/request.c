@@ -112,7 +112,7 @@ static void begin(struct session *session, struct request *request)
         deadline_ms = message->deadline_ms;
     request->session = session;
     request->id = message->id;
-    request->by_identifier = false;
+    request->by_identifier = request->is_answered = false;
     request->verb = verb_of(message->body_case);
     request->received_us = clock_monotonic_us();
     request->deadline_us = request->received_us + (int64_t)deadline_ms * 1000;
@@ -156,13 +156,41 @@ void request_answer(struct request *request, const struct answer *answer)
     assert(session);
     if (answer->code == OUTCOME_CODE(NOT_IDENTIFIED) && session->state == SESSION_OPEN)
         session_lose_right(session);
-    answer_send(session, request->id, answer);
+    if (!request->is_answered)
+        answer_send(session, request->id, answer);
     tally_end(session->worker, request);
     TAILQ_REMOVE(&session->requests, request, in_list);
     if (session->conn)
         conn_request_ends(session->conn);
     request_give(session->worker, request);
     session_release(session);
+}
+
+/* What the database does not answer is answered here; what it says later is not sent. A Hello has
+ * the time limit of its connection. */
+static void request_expire(struct request *request, int64_t before_us)
+{
+    if (request->is_answered || request->deadline_us >= before_us || !request->verb ||
+        !request->verb->handle)
+        return;
+    struct answer answer = answer_of(request->verb->writes ? OUTCOME_CODE(OUTCOME_UNKNOWN)
+                                                           : OUTCOME_CODE(DEADLINE_EXCEEDED));
+    answer_send(request->session, request->id, &answer);
+    request->is_answered = true;
+}
+
+void request_expire_all(struct worker *worker)
+{
+    int64_t before_us = clock_monotonic_us() - REQUEST_LATE_MS_MAX * INT64_C(1000);
+    struct session *session;
+    struct request *request;
+    if (worker->request_count == 0)
+        return;
+    TAILQ_FOREACH (session, &worker->sessions, in_worker) {
+        /* cppcheck-suppress uninitvar ; the macro hides the assignment */
+        TAILQ_FOREACH (request, &session->requests, in_list)
+            request_expire(request, before_us);
+    }
 }
 
 void request_answer_code(struct request *request, int code)

@@ -52,7 +52,7 @@ static bool is_duplicate(struct session *session, const struct request *request)
         return false;
     }
     TAILQ_FOREACH (other, &session->requests, in_list) {
-        if (other != request && other->id == request->id)
+        if (other != request && other->id == request->id && !other->is_answered)
             return true;
     }
     return false;

@@ -80,8 +80,8 @@ struct request {
     Loyal__V1__Request *message;
     /* What target_find goes on with; lookup is gone once a query has begun. */
     void (*found)(struct request *request, const struct lookup *lookup);
-    int64_t member_id;  /* once found, where the handler keeps it */
-    bool by_identifier; /* the member meant, filled by the verb's check */
+    int64_t member_id;               /* once found, where the handler keeps it */
+    bool is_answered, by_identifier; /* too late already; the member meant, of the verb's check */
     uint8_t identifier_hash[HASH_BYTES];
     const char *store_code; /* of a posting: where it happened, "": nowhere */
     const char *currency;   /* of an earn's purchase, NULL: no money */
@@ -129,6 +129,7 @@ void request_receive(struct session *session, const uint8_t *bytes, size_t size)
 /* Answers and ends the request: it is gone afterwards. */
 void request_answer(struct request *request, const struct answer *answer);
 void request_answer_code(struct request *request, int code);
+void request_expire_all(struct worker *worker); /* answers what the database did not in time */
 void request_pool_free(struct worker *worker);
 
 /* ---- answer.c ---- */
@@ -138,7 +139,7 @@ struct answer answer_invalid(const char *field, const char *text);
 void answer_send(struct session *session, uint64_t id, const struct answer *answer);
 
 /* ---- tally.c ---- */
-/* request: NULL, one that could not be read. tally_end: it is answered. tally_worker: gauges. */
+/* NULL: one that could not be read. tally_end: it is answered. tally_worker: gauges. */
 void tally_request(struct worker *worker, const struct request *request);
 void tally_answer(struct worker *worker, int code);
 void tally_end(struct worker *worker, const struct request *request);

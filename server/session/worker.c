@@ -50,6 +50,8 @@ void session_print_limits(FILE *out)
             VALIDATE_ELEMENTS_MAX);
     fprintf(out, "%-24s %10zu  bytes that one request may take in memory\n", "request_arena_max",
             REQUEST_ARENA_BYTES_MAX);
+    fprintf(out, "%-24s %10d  milliseconds after its deadline in which a request is answered\n",
+            "request_late_ms_max", REQUEST_LATE_MS_MAX);
     fprintf(out, "%-24s %10d  lines of a basket\n", "basket_lines_max", RULE_BASKET_LINES_MAX);
     fprintf(out, "%-24s %10d  identifiers of an enrolment\n", "identifiers_max",
             RULE_IDENTIFIERS_MAX);
@@ -141,6 +143,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
         log_info(ready ? "ready" : "not_ready", "reason=\"%s\"",
                  process->drain_until_us ? "draining" : engine_unready_reason(worker->engine));
     }
+    request_expire_all(worker);
     if (!process->drain_until_us)
         return;
     bool is_done = net_server_connections(worker->net) == 0 && worker->request_count == 0;

@@ -7,10 +7,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 
 #define RECONNECT_MS_FIRST  50
 #define RECONNECT_MS_MAX    2000
+#define LOG_AGAIN_US        60000000 /* an unchanged cause is logged again after this */
 #define CONNECT_SECONDS_MAX 10
 
 enum pg_state { PG_CLOSED, PG_CONNECTING, PG_PREPARING, PG_READY };
@@ -34,6 +36,8 @@ struct pg {
     bool is_unreplicated;
     enum stats_reason trouble; /* while it is not ready */
     char reason[300];
+    char logged[300]; /* the cause that was logged last, and when */
+    int64_t logged_us;
 };
 
 static void on_readable(evutil_socket_t fd, short what, void *ctx);
@@ -79,6 +83,47 @@ static struct pg_command command_pop(struct pg *pg)
     return command;
 }
 
+static void reason_set(struct pg *pg, const char *why)
+{
+    snprintf(pg->reason, sizeof pg->reason, "%s", why);
+    for (char *c = pg->reason; *c; c++)
+        if (*c == '\n' || *c == '"')
+            *c = ' ';
+}
+
+static const char *event_of(enum stats_reason trouble)
+{
+    switch (trouble) {
+    case STATS_WRONG_SCHEMA: return "database_schema";
+    case STATS_NOT_DURABLE: return "database_durability";
+    case STATS_REFUSED: return "database_setup";
+    default: return "database_lost";
+    }
+}
+
+/* Each cause once, not at each attempt to connect. */
+static void reason_log(struct pg *pg)
+{
+    int64_t now_us = clock_monotonic_us();
+    bool is_known = !strcmp(pg->reason, pg->logged) && now_us - pg->logged_us < LOG_AGAIN_US;
+    if (!is_known || pg->state == PG_READY) {
+        log_warning(event_of(pg->trouble), "connection=\"%s\" cause=\"%s\"", pg->options.name,
+                    pg->reason);
+        memcpy(pg->logged, pg->reason, sizeof pg->logged);
+        pg->logged_us = now_us;
+    }
+}
+
+/* Those who lost it together do not come back in one moment. */
+static int backoff_next(struct pg *pg)
+{
+    int ms = pg->backoff_ms;
+    pg->backoff_ms = ms * 2 > RECONNECT_MS_MAX ? RECONNECT_MS_MAX : ms * 2;
+    uint8_t random;
+    hash_random(&random, sizeof random);
+    return ms - ms * random / 512;
+}
+
 /* Forgets the connection, tells everyone who waits, and tries again after a while. */
 static void pg_close(struct pg *pg, const char *why)
 {
@@ -89,13 +134,8 @@ static void pg_close(struct pg *pg, const char *why)
     }
     if (was_ready || !pg->failed)
         pg->trouble = STATS_UNREACHABLE;
-    snprintf(pg->reason, sizeof pg->reason, "%s", why);
-    for (char *c = pg->reason; *c; c++)
-        if (*c == '\n' || *c == '"')
-            *c = ' ';
-    if (was_ready || pg->backoff_ms == RECONNECT_MS_FIRST)
-        log_warning("database_lost", "connection=\"%s\" cause=\"%s\"", pg->options.name,
-                    pg->reason);
+    reason_set(pg, why);
+    reason_log(pg);
     pg->state = PG_CLOSED;
     pg->failed = pg->is_unreplicated = false;
     events_free(pg);
@@ -109,8 +149,7 @@ static void pg_close(struct pg *pg, const char *why)
     }
     if (was_ready && pg->options.state_changed)
         pg->options.state_changed(pg->options.ctx, false);
-    timer_start(pg, pg->backoff_ms);
-    pg->backoff_ms = pg->backoff_ms * 2 > RECONNECT_MS_MAX ? RECONNECT_MS_MAX : pg->backoff_ms * 2;
+    timer_start(pg, backoff_next(pg));
 }
 
 /* Inside a call no callback may run: leave it to the loop. */
@@ -141,6 +180,14 @@ static void on_notice(void *ctx, const PGresult *result)
         pg->is_unreplicated = true;
 }
 
+/* Connected, and of no use as it is. */
+static void pg_unfit(struct pg *pg, enum stats_reason trouble, const char *why)
+{
+    reason_set(pg, why);
+    pg->trouble = trouble;
+    pg_fail_later(pg);
+}
+
 static void on_setup_error(void *ctx, const PGresult *result)
 {
     struct pg *pg = ctx;
@@ -148,10 +195,7 @@ static void on_setup_error(void *ctx, const PGresult *result)
         return;
     char text[256];
     pg_error_text(result, text, sizeof text);
-    log_error("database_setup", "connection=\"%s\" cause=\"%s\"", pg->options.name, text);
-    snprintf(pg->reason, sizeof pg->reason, "%s", text);
-    pg->trouble = STATS_REFUSED;
-    pg_fail_later(pg);
+    pg_unfit(pg, STATS_REFUSED, text);
 }
 
 /* An answer is sent because its commit is durable: with these settings it would not be. */
@@ -159,33 +203,56 @@ static void durability_check(struct pg *pg, const char *synchronous_commit)
 {
     if (strcmp(synchronous_commit, "off") != 0 && strcmp(synchronous_commit, "local") != 0)
         return;
-    pg->trouble = STATS_NOT_DURABLE;
-    snprintf(pg->reason, sizeof pg->reason, "synchronous_commit is %s: set it to on",
+    char why[100];
+    snprintf(why, sizeof why, "synchronous_commit=%s, so no answer would be true: set it to on",
              synchronous_commit);
-    log_error("database_durability", "synchronous_commit=%s remedy=\"set it to on\"",
-              synchronous_commit);
-    pg_fail_later(pg);
+    pg_unfit(pg, STATS_NOT_DURABLE, why);
+}
+
+static bool is_older(const char *version)
+{
+    static const char *const older[] = {PG_SCHEMAS_OLDER};
+    for (size_t i = 0; i < sizeof older / sizeof *older; i++)
+        if (!strcmp(version, older[i]))
+            return true;
+    return false;
+}
+
+/* Which side has to move: the database when it is older, this program when it is not. */
+static void schema_refuse(struct pg *pg, const char *found)
+{
+    static const char migrate[] = "run migrations/migrate deploy";
+    char why[300];
+    if (!found)
+        snprintf(why, sizeof why, "schema is none, this program wants %s: %s", PG_SCHEMA_WANTED,
+                 migrate);
+    else if (is_older(found))
+        snprintf(why, sizeof why, "schema is %.80s, which is older; this program wants %s: %s",
+                 found, PG_SCHEMA_WANTED, migrate);
+    else
+        snprintf(why, sizeof why,
+                 "schema is %.80s, which is newer than this program: it wants %s, install the "
+                 "loyald that belongs to %.80s",
+                 found, PG_SCHEMA_WANTED, found);
+    pg_unfit(pg, STATS_WRONG_SCHEMA, why);
 }
 
 static void on_schema(void *ctx, const PGresult *result)
 {
+    static const char never_migrated[] = "3F000 42P01 42501"; /* no schema, table, right */
     struct pg *pg = ctx;
     if (!result)
         return;
-    const char *found = "none";
-    if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1)
-        found = PQgetvalue(result, 0, 0);
-    if (!strcmp(found, PG_SCHEMA_WANTED)) {
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    bool is_read = PQresultStatus(result) == PGRES_TUPLES_OK;
+    if (!is_read && !(sqlstate && strstr(never_migrated, sqlstate)))
+        on_setup_error(pg, result);
+    else if (!is_read || PQntuples(result) != 1)
+        schema_refuse(pg, NULL);
+    else if (strcmp(PQgetvalue(result, 0, 0), PG_SCHEMA_WANTED) != 0)
+        schema_refuse(pg, PQgetvalue(result, 0, 0));
+    else
         durability_check(pg, PQgetvalue(result, 0, 1));
-        return;
-    }
-    pg->trouble = STATS_WRONG_SCHEMA;
-    snprintf(pg->reason, sizeof pg->reason,
-             "schema is %s, this program wants %s: run migrations/migrate deploy", found,
-             PG_SCHEMA_WANTED);
-    log_error("database_schema", "found=%s wanted=%s remedy=\"run migrations/migrate deploy\"",
-              found, PG_SCHEMA_WANTED);
-    pg_fail_later(pg);
 }
 
 static void on_prepared(void *ctx, const PGresult *result)
@@ -196,7 +263,7 @@ static void on_prepared(void *ctx, const PGresult *result)
     pg->state = PG_READY;
     stats_add(&pg->options.stats->links[pg->options.link], 1);
     pg->backoff_ms = RECONNECT_MS_FIRST;
-    pg->reason[0] = '\0';
+    pg->reason[0] = pg->logged[0] = '\0';
     event_del(pg->timer);
     if (pg->options.state_changed)
         pg->options.state_changed(pg->options.ctx, true);
@@ -293,7 +360,20 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
         pg_connect(pg);
     } else if (pg->state != PG_READY) {
         pg_close(pg, "connecting took too long");
+    } else if (pg->count) {
+        pg_close(pg, "PostgreSQL owes an answer and is silent");
     }
+}
+
+/* From each result to the next, while one is due. */
+static void silence_watch(struct pg *pg)
+{
+    if (pg->state != PG_READY || pg->failed || !pg->options.silence_ms_max)
+        return;
+    if (pg->count)
+        timer_start(pg, pg->options.silence_ms_max);
+    else
+        event_del(pg->timer);
 }
 
 /* Takes what has arrived, never waits: each command has one result, then NULL; a sync has its own
@@ -328,8 +408,10 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
         return;
     if (!is_alive || PQstatus(pg->conn) == CONNECTION_BAD)
         pg_close(pg, PQerrorMessage(pg->conn));
-    else
+    else {
         pg_write(pg);
+        silence_watch(pg);
+    }
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *ctx)
@@ -348,7 +430,7 @@ struct pg *pg_create(struct event_base *base, const struct pg_options *options)
     pg->options.settings = strdup(options->settings);
     pg->backoff_ms = RECONNECT_MS_FIRST;
     pg->trouble = STATS_UNREACHABLE;
-    snprintf(pg->reason, sizeof pg->reason, "connecting");
+    reason_set(pg, "connecting");
     pg->timer = event_new(base, -1, 0, on_timer, pg);
     assert(pg->timer);
     timer_start(pg, 0);
@@ -427,18 +509,22 @@ void pg_send_text(struct pg *pg, enum statement_id statement, struct pg_texts te
 void pg_sync(struct pg *pg, pg_callback *callback, void *ctx)
 {
     command_push(pg, callback, ctx);
-    if (!pg->conn || pg->failed || !PQpipelineSync(pg->conn))
+    if (!pg->conn || pg->failed || !PQpipelineSync(pg->conn)) {
         pg_fail_later(pg);
-    else
+    } else {
         pg_write(pg);
+        silence_watch(pg);
+    }
 }
 
 void pg_flush(struct pg *pg)
 {
-    if (!pg->conn || pg->failed || !PQsendFlushRequest(pg->conn))
+    if (!pg->conn || pg->failed || !PQsendFlushRequest(pg->conn)) {
         pg_fail_later(pg);
-    else
+    } else {
         pg_write(pg);
+        silence_watch(pg);
+    }
 }
 
 bool pg_take_unreplicated(struct pg *pg)

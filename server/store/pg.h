@@ -16,6 +16,10 @@
 #include "store/statements.h"
 
 #define PG_SCHEMA_WANTED "rights" /* loyal.schema_version that this program works on */
+/* and those before it, by which an older database is told from a newer one */
+#define PG_SCHEMAS_OLDER                                                                 \
+    "reference", "members", "journal", "maintenance", "check", "privileges", "standing", \
+        "consent", "network", "census", "erasure"
 
 struct pg;
 
@@ -23,6 +27,7 @@ struct pg_options {
     const char *conninfo;
     const char *name;     /* application_name: "loyald lane" */
     const char *settings; /* "-c name=value ..." for the server */
+    int silence_ms_max;   /* a server that owes a result for so long is given up; 0: never */
     /* statements that it prepares beside the first five: first to last */
     enum statement_id first;
     enum statement_id last;

@@ -39,9 +39,17 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
      * The nested loop keeps the order of the arrays, in which everybody locks. */
     [STATEMENT_MEMBERS_LOCK] =
         "select m.member_id, m.available, m.debt, m.seq, m.chain, m.decided_at, m.next_change_at, "
-        "m.status from unnest($1::smallint[], $2::bigint[]) k(bucket, member_id) "
+        "m.status, false from unnest($1::smallint[], $2::bigint[]) k(bucket, member_id) "
         "join loyal.member m on m.bucket = k.bucket and m.member_id = k.member_id "
         "for no key update of m",
+    /* The same without a wait. The last column: he is there, and another holds him. */
+    [STATEMENT_MEMBERS_TRY] =
+        "select k.member_id, m.available, m.debt, m.seq, m.chain, m.decided_at, "
+        "m.next_change_at, m.status, m.member_id is null "
+        "from unnest($1::smallint[], $2::bigint[]) k(bucket, member_id) left join lateral "
+        "(select * from loyal.member m where m.bucket = k.bucket and m.member_id = k.member_id "
+        "for no key update skip locked) m on true where m.member_id is not null or exists "
+        "(select from loyal.member m where m.bucket = k.bucket and m.member_id = k.member_id)",
     /* By key, and by receipt since its business date (R34), with reversals since then, which may
      * have freed the receipt; $7, $8 bound all ids, for the choice of partitions. */
     [STATEMENT_ENTRIES_FIND] =

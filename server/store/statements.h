@@ -11,6 +11,7 @@ enum statement_id {
     STATEMENT_EPOCH_GUARD,    /* epoch, as text; division by zero when it is another */
     /* a lane's, with binary values (engine/) */
     STATEMENT_MEMBERS_LOCK,
+    STATEMENT_MEMBERS_TRY, /* takes whom nobody holds, and says who is held */
     STATEMENT_ENTRIES_FIND,
     STATEMENT_REVERSALS_FIND,
     STATEMENT_REFUSALS_FIND,

@@ -67,7 +67,7 @@ def test_internal_fails_alone(acme, database):
     database.change_as_owner((f"alter table loyal.member add constraint poison check (member_id <>"
                               f" {poisoned['member_id']}) not valid",))
     try:
-        with database.holding_member(gate):
+        with database.holding("lock table loyal.entry in share mode"):  # of the whole batch: what comes meanwhile is gathered behind it
             blocked = acme.submit("redeem", acme.redeem_fields(gate, 1))
             database.wait_lanes()
             ids = [acme.submit("redeem", acme.redeem_fields(card, 3)) for card in cards]

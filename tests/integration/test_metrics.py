@@ -129,7 +129,7 @@ def test_gauges_tell_how_it_stands(stack, world, database):
         "the tills' connections are counted, and every process")
     now = time.time()
     assert metrics.total("loyald_worker_ready") == 2
-    assert metrics.total("loyald_database_connections", process="worker0") == 7
+    assert metrics.total("loyald_database_connections", process="worker0") == 8
     assert metrics.total("loyald_database_connections", process="maintenance", connection="lane") == 1
     assert set(metrics.of("loyald_reference_epoch")) == {database.value("select epoch from loyal.reference_epoch")}
     assert metrics.total("loyald_domain_time_seconds") == pytest.approx(world.clock.now_us / 1e6, abs=60)

@@ -70,9 +70,10 @@ class Database:
     # --- who waits ---
 
     def lanes_waiting(self):
-        """Backends of daemons' lanes that wait for a lock."""
+        """Backends of daemons' lanes and waiters that wait for a lock."""
         return [row["pid"] for row in self.rows(
-            "select pid from pg_stat_activity where application_name = 'loyald lane' and wait_event_type = 'Lock'",
+            "select pid from pg_stat_activity where application_name in ('loyald lane', 'loyald waiter')"
+            " and wait_event_type = 'Lock'",
             user="postgres")]
 
     def wait_lanes(self, count=1):

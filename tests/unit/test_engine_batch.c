@@ -118,6 +118,24 @@ static void test_a_wrong_hint_is_not_decided_on(void **state)
     end(&batch);
 }
 
+/* Whom another transaction holds goes again, and the others are decided. */
+static void test_a_held_member_is_left_out(void **state)
+{
+    (void)state;
+    static const uint8_t cards[2][1][HASH_BYTES] = {{{7}}, {{8}}};
+    struct posting postings[2];
+    struct batch batch;
+    enrolment(&postings[0], 1001, cards[0]);
+    enrolment(&postings[1], 2002, cards[1]);
+    plan(&batch, postings, 2);
+    batch_find(&batch, 1001)->is_held = true;
+    assert_true(batch_decide(&batch, NOW_US));
+    assert_null(postings[0].decision);
+    assert_ptr_equal(posting_list_pop(&batch.again), &postings[0]);
+    assert_int_equal(postings[1].code, RESULT_OK);
+    end(&batch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +143,7 @@ int main(void)
         cmocka_unit_test(test_r32_a_twin_is_not_another_member),
         cmocka_unit_test(test_members_stand_in_the_order_of_locking),
         cmocka_unit_test(test_a_wrong_hint_is_not_decided_on),
+        cmocka_unit_test(test_a_held_member_is_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
