@@ -7,6 +7,8 @@ bindir  ?= $(prefix)/bin
 sbindir ?= $(prefix)/sbin
 libdir  ?= $(prefix)/lib
 mandir  ?= $(prefix)/share/man
+unitdir ?= $(prefix)/lib/systemd/system
+RPATH   ?= -Wl,-rpath,$$ORIGIN:$$ORIGIN/../lib
 
 # --- what there is ---------------------------------------------------------------------------------
 PROTOS      := $(wildcard proto/loyal/v1/*.proto)
@@ -56,10 +58,10 @@ DEP_CFLAGS  = $(eval DEP_CFLAGS := $(shell pkg-config --cflags libevent libpq op
 
 all: $(PROGRAMS) $(LIBLOYAL) $(MANS) ## build the daemon, the SDK and loyalctl into build/
 
-SETUP := setup-build setup-run setup-test setup-lint
+SETUP := setup-build setup-run setup-test setup-lint setup-package
 .PHONY: all $(SETUP)
 $(SETUP):
-	@deploy/setup $(@:setup-%=%)
+	$(if $(NO_SETUP),,@deploy/setup $(@:setup-%=%))
 
 # $(call say,WORD) before a command: one short line for it, or with V=1 the command itself.
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $@;)
@@ -108,7 +110,7 @@ $(B)/libloyal.so: $(B)/libloyal.so.1
 	$(call say,LINK)ln -sf libloyal.so.1 $@
 
 $(B)/loyalctl: $(CLI_OBJ) $(B)/libloyal.so
-	$(call say,LINK)$(EXE) $(CLI_OBJ) -L$(B) -lloyal '-Wl,-rpath,$$ORIGIN:$$ORIGIN/../lib' $(CLI_LIBS)
+	$(call say,LINK)$(EXE) $(CLI_OBJ) -L$(B) -lloyal $(if $(RPATH),'$(RPATH)') $(CLI_LIBS)
 	@$(HARDENED) $@
 
 # Tests of the SDK's own files (test_sdk_*) take its objects first, all others the server's.
@@ -136,10 +138,10 @@ $(B)/man/%: %.scd | setup-build
 -include $(OBJ:.o=.d)
 
 # --- targets ---------------------------------------------------------------------------------------
-.PHONY: install units benches examples test coverage lint format tidy layers complexity demo up down psql crash fault bench \
+.PHONY: install units benches examples test coverage lint format tidy layers complexity demo up down psql crash fault packages packages-test bench \
         bench-parity mutants clean help
 
-install: all ## install under DESTDIR and prefix (/usr/local): programs, SDK, man pages, migrations
+install: all ## install under DESTDIR and prefix (/usr/local): programs, SDK, man pages, migrations, systemd units
 	install -d $(addprefix $(DESTDIR),$(bindir) $(sbindir) $(libdir)/pkgconfig $(prefix)/include/loyal)
 	install -m 755 $(B)/loyald $(DESTDIR)$(sbindir)/loyald
 	install -m 755 $(B)/loyalctl $(DESTDIR)$(bindir)/loyalctl
@@ -151,6 +153,11 @@ install: all ## install under DESTDIR and prefix (/usr/local): programs, SDK, ma
 	for page in $(MANS); do \
 	    install -D -m 644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/} || exit 1; done
 	install -d $(DESTDIR)$(prefix)/share/loyald && cp -r migrations $(DESTDIR)$(prefix)/share/loyald
+	install -d $(addprefix $(DESTDIR),$(unitdir) $(prefix)/lib/sysusers.d $(prefix)/lib/tmpfiles.d)
+	for unit in service socket; do \
+	    sed 's|/usr/sbin|$(sbindir)|' deploy/systemd/loyald.$$unit >$(DESTDIR)$(unitdir)/loyald.$$unit || exit 1; done
+	install -m 644 deploy/systemd/loyald.sysusers $(DESTDIR)$(prefix)/lib/sysusers.d/loyald.conf
+	install -m 644 deploy/systemd/loyald.tmpfiles $(DESTDIR)$(prefix)/lib/tmpfiles.d/loyald.conf
 
 units: $(UNITS) ## build the unit tests
 benches: $(BENCHES) ## build the load programs
@@ -176,6 +183,11 @@ layers: ## fail when an #include points upward
 	tests/lint/layers
 complexity: | setup-lint ## fail when a function or file is too large
 	tests/lint/complexity
+
+packages: | setup-package ## Debian packages into build/packages
+	tests/packages/build build/packages
+packages-test: | setup-package ## build them, lintian, and install, upgrade and remove them in a root of their own
+	tests/packages/run
 
 demo: all | setup-run ## a whole network from nothing: three years of purchases, and what the database then says
 	deploy/demo $(DEMO_ARGS)
