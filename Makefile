@@ -138,7 +138,7 @@ $(B)/man/%: %.scd | setup-build
 -include $(OBJ:.o=.d)
 
 # --- targets ---------------------------------------------------------------------------------------
-.PHONY: install units benches examples test coverage lint format tidy layers complexity demo up down psql crash fault packages packages-test bench \
+.PHONY: install units benches examples test coverage lint docs-check format tidy layers complexity demo up down psql crash fault packages packages-test bench \
         bench-parity mutants clean help
 
 install: all ## install under DESTDIR and prefix (/usr/local): programs, SDK, man pages, migrations, systemd units
@@ -178,6 +178,9 @@ format: | setup-lint ## reformat all C files
 tidy: all | setup-lint ## clang-tidy, slower than lint
 	tests/lint/files c | grep -E '^(server|proto|client-sdk)/.*\.c$$' | \
 	    xargs -r -I FILE -P 2 clang-tidy --quiet FILE -- $(CSTD) $(INCLUDES) $(DEP_CFLAGS)
+
+docs-check: all ## fail when an option, metric, command, result code or function is in no manual
+	tests/lint/docs
 
 layers: ## fail when an #include points upward
 	tests/lint/layers
