@@ -31,6 +31,7 @@ struct program {
     struct domain_clock *clock;
     struct secret_memory secrets;
     struct keyring *keyring;
+    SSL_CTX *tls; /* of the files when they last were good: workers begin with it */
     struct shared_page *page;
     struct listen_sockets sockets;
     struct master *master;
@@ -65,6 +66,7 @@ static int run_worker(void *ctx, int slot)
         .config = program->config,
         .clock = program->clock,
         .keyring = program->keyring,
+        .tls = program->tls,
         .sockets = &program->sockets,
         .page = program->page,
         .slot = slot,
@@ -106,33 +108,28 @@ static bool reload(void *ctx)
 {
     struct program *program = ctx;
     struct err err = {0};
-    char waiting[400];
-    struct config *config =
-        config_create_reloaded(program->config_file, program->config, waiting, &err);
-    SSL_CTX *tls = NULL;
-    if (config) {
-        struct tls_files files = worker_tls_files(config);
-        tls = tls_context_create(&files, &err);
-    }
+    struct config *fresh = config_create(program->config_file, &err);
+    SSL_CTX *tls = fresh ? worker_tls_create(fresh, &err) : NULL;
     stats_set(&program->page->master.reload_failed, !tls);
     if (!tls) {
         log_error("reload_failed", "reason=\"%s\" effect=\"nothing changed\"", err.text);
-        config_destroy(&config);
+        config_destroy(&fresh);
         return false;
     }
     certificates_note(program, tls);
-    SSL_CTX_free(tls);
     stats_set(&program->page->master.reload_us, (uint64_t)clock_real_us());
-    if (*waiting)
-        log_warning("reload_partial", "waiting_for_restart=%s", waiting);
-    /* In place, because the processes' options point to the struct. Nobody keeps a pointer to one
-     * of the texts that a reload changes. */
-    struct config old = *program->config;
-    *program->config = *config;
-    *config = old;
-    config_destroy(&config);
+    struct config_changes changes = config_compare(program->config, fresh);
+    bool is_renewed =
+        X509_cmp(SSL_CTX_get0_certificate(tls), SSL_CTX_get0_certificate(program->tls)) != 0;
+    config_take(program->config, fresh);
+    config_destroy(&fresh);
+    SSL_CTX_free(program->tls);
+    program->tls = tls;
     log_init("master", (enum log_level)program->config->log_level);
-    log_info("reloaded", "file=%s", program->config_file);
+    if (*changes.waiting)
+        log_warning("reload_partial", "waiting_for_restart=%s", changes.waiting);
+    log_info("reloaded", "file=%s changed=%s certificate=%s", program->config_file,
+             *changes.reloaded ? changes.reloaded : "nothing", is_renewed ? "new" : "same");
     return true;
 }
 
@@ -170,14 +167,12 @@ static bool read_files(struct program *program, struct err *err)
     return program->keyring != NULL;
 }
 
-static bool check_tls(struct program *program, struct err *err)
+static bool read_tls(struct program *program, struct err *err)
 {
-    struct tls_files files = worker_tls_files(program->config);
-    SSL_CTX *tls = tls_context_create(&files, err);
-    if (tls && program->page)
-        certificates_note(program, tls);
-    SSL_CTX_free(tls);
-    return tls != NULL;
+    program->tls = worker_tls_create(program->config, err);
+    if (program->tls && program->page)
+        certificates_note(program, program->tls);
+    return program->tls != NULL;
 }
 
 static void turn_away(void *ctx)
@@ -215,6 +210,7 @@ static void give_back(struct program *program)
     master_destroy(&program->master);
     listen_close(&program->sockets);
     shared_page_destroy(&program->page);
+    SSL_CTX_free(program->tls);
     keyring_destroy(&program->keyring);
     if (program->clock)
         domain_clock_destroy(&program->clock);
@@ -241,7 +237,7 @@ static int run(struct program *program)
         return fail(program, EXIT_FAILURE, &err);
     if (!privileges_drop(program->config->user, &err) ||
         !privileges_set_dumps(program->config->core_dumps == CONFIG_ON, &err) ||
-        !check_tls(program, &err)) {
+        !read_tls(program, &err)) {
         pid_file_remove(program->config->pid_file);
         return fail(program, EXIT_CONFIG, &err);
     }
@@ -259,7 +255,7 @@ static int run(struct program *program)
 static int check_config(struct program *program)
 {
     struct err err = {0};
-    if (!read_files(program, &err) || !check_tls(program, &err))
+    if (!read_files(program, &err) || !read_tls(program, &err))
         return fail(program, EXIT_CONFIG, &err);
     printf("%s: good\n", program->config_file);
     give_back(program);

@@ -9,10 +9,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "admin/http.h"
+#include "admin/service.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -22,7 +22,9 @@
 #define BACK_OFF_MAX   5000000
 #define KILL_MARGIN_US 2000000 /* beyond the workers' own drain limit */
 #define MAINTENANCE    SHARED_PAGE_MAINTENANCE
-#define TICKS_MEASURE  100 /* memory and files: every 10 s */
+#define TICKS_MEASURE  100     /* memory and files: every 10 s */
+#define STANDSTILL_US  1000000 /* between two ticks: we were stopped, and maybe all of us */
+#define UNKILLABLE_US  5000000 /* after SIGKILL: the machine is in trouble */
 #define SIGNALS        4
 
 struct child {
@@ -31,6 +33,7 @@ struct child {
     int64_t started_us;
     int64_t start_again_us; /* 0: it runs */
     int64_t back_off_us;
+    int64_t killed_us; /* because it hung; 0: not */
 };
 
 struct master {
@@ -41,8 +44,10 @@ struct master {
     struct event *tick;
     struct child *children;
     int child_count;
-    bool is_ready_told;
+    struct service service;
     unsigned ticks;
+    int64_t tick_us;    /* of the last tick */
+    int64_t awake_us;   /* since when the master has not stood still */
     int64_t kill_at_us; /* 0: not ending */
     bool is_child;
     int child_status;
@@ -67,7 +72,9 @@ static void leave_master(struct master *master, pid_t master_pid, const sigset_t
     event_reinit(master->base);
     admin_http_destroy(&master->http);
     event_base_loopbreak(master->base);
-    sigprocmask(SIG_SETMASK, before, NULL);
+    sigset_t mask = *before;
+    sigaddset(&mask, SIGHUP); /* until the worker has a handler */
+    sigprocmask(SIG_SETMASK, &mask, NULL);
     unsetenv("NOTIFY_SOCKET"); /* only the master speaks to systemd */
 }
 
@@ -106,6 +113,7 @@ static void start_child(struct master *master, struct child *child)
     }
     child->pid = pid;
     child->start_again_us = 0;
+    child->killed_us = 0;
 }
 
 static struct child *child_of(struct master *master, pid_t pid)
@@ -157,6 +165,50 @@ static void signal_children(struct master *master, int number, bool workers_only
     }
 }
 
+/* ---- signs of life ---- */
+
+static int64_t last_sign_us(const struct master *master, const struct child *child)
+{
+    const struct shared_page *page = master->options.page;
+    int64_t sign_us = (int64_t)stats_read(child->slot == MAINTENANCE
+                                              ? &page->maintenance.engine.process.beat_us
+                                              : &page->slots[child->slot].stats.process.beat_us);
+    if (sign_us < child->started_us)
+        sign_us = child->started_us;
+    return sign_us < master->awake_us ? master->awake_us : sign_us;
+}
+
+static void kill_hung(struct master *master, struct child *child, int64_t silent_us)
+{
+    if (!child->killed_us) {
+        child->killed_us = clock_monotonic_us();
+        stats_add(&master->options.page->master.hung, 1);
+        log_error("child_hung", "pid=%d slot=%d silent_ms=%lld effect=\"killed and replaced\"",
+                  (int)child->pid, child->slot, (long long)silent_us / 1000);
+    }
+    kill(child->pid, SIGKILL);
+}
+
+/* Kills who gives no sign of life. False when somebody cannot even be killed. */
+static bool watch_children(struct master *master)
+{
+    int64_t now_us = clock_monotonic_us();
+    int64_t limit_us = master->options.config->worker_timeout_s * INT64_C(1000000);
+    bool is_well = true;
+    if (now_us - master->tick_us > STANDSTILL_US)
+        master->awake_us = now_us; /* they may have stood still with us: give them time */
+    master->tick_us = now_us;
+    for (int i = 0; i < master->child_count && limit_us > 0; i++) {
+        struct child *child = &master->children[i];
+        int64_t silent_us = now_us - last_sign_us(master, child);
+        if (!child->pid || silent_us < limit_us)
+            continue;
+        kill_hung(master, child, silent_us);
+        is_well = is_well && now_us - child->killed_us < UNKILLABLE_US;
+    }
+    return is_well;
+}
+
 /* ---- events ---- */
 
 static void start_due(struct master *master)
@@ -193,12 +245,22 @@ static void end(struct master *master)
         return;
     log_info("ending", "children=%d", living(master));
     stats_set(&master->options.page->master.draining, 1);
-    sd_notify(0, "STOPPING=1");
+    service_stops();
     master->options.turn_away(master->options.ctx);
     master->kill_at_us = clock_monotonic_us() + drain_us + KILL_MARGIN_US;
     signal_children(master, SIGTERM, false);
     if (living(master) == 0)
         event_base_loopbreak(master->base);
+}
+
+static void reload(struct master *master)
+{
+    if (master->kill_at_us)
+        return;
+    service_reload_begins(&master->service);
+    if (master->options.reload(master->options.ctx))
+        signal_children(master, SIGHUP, true);
+    service_reload_ends(&master->service);
 }
 
 static void on_signal(evutil_socket_t number, short what, void *ctx)
@@ -207,10 +269,7 @@ static void on_signal(evutil_socket_t number, short what, void *ctx)
     (void)what;
     switch (number) {
     case SIGCHLD: on_child_signal(master); break;
-    case SIGHUP:
-        if (!master->kill_at_us && master->options.reload(master->options.ctx))
-            signal_children(master, SIGHUP, true);
-        break;
+    case SIGHUP: reload(master); break;
     default: end(master); break;
     }
 }
@@ -219,12 +278,10 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 {
     struct master *master = ctx;
     (void)fd, (void)what;
+    const struct shared_page *page = master->options.page;
     stats_process(&master->options.page->master.process, master->ticks++ % TICKS_MEASURE == 0);
-    if (!master->is_ready_told && shared_page_is_ready(master->options.page)) {
-        master->is_ready_told = true;
-        sd_notify(0, "READY=1");
-        log_info("ready", "workers=%d", master->options.page->slot_count);
-    }
+    bool is_well = watch_children(master);
+    service_tick(&master->service, shared_page_ready_count(page), page->slot_count, is_well);
     if (master->kill_at_us && clock_monotonic_us() >= master->kill_at_us)
         signal_children(master, SIGKILL, false);
     log_catch_up();
@@ -264,6 +321,8 @@ struct master *master_create(const struct master_options *options, struct err *e
     }
     master->options = *options;
     master->base = event_base_new();
+    master->tick_us = clock_monotonic_us();
+    service_init(&master->service);
     const char *address = options->config->admin_listen;
     struct admin_source source = {options->page, options->clock, options->config, options->version};
     if (!master->base || !add_children(master) || !add_events(master))

@@ -328,6 +328,8 @@ static const struct metric METRICS[] = {
            of_engines, WORKER(started_us), IN_SECONDS),
     METRIC("loyald_restarts_total", "counter", "Processes that ended and were started again",
            restarts, .offset = 0),
+    METRIC("loyald_hung_total", "counter", "Processes killed because they gave no sign of life",
+           of_master, MASTER(hung)),
     METRIC("loyald_heartbeat_age_seconds", "gauge", "Since the process last turned its loop",
            heartbeats, IN_SECONDS),
     METRIC("loyald_resident_memory_bytes", "gauge", "Memory in use, measured every 10 seconds",

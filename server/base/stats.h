@@ -106,6 +106,7 @@ struct worker_stats {
     uint64_t accept_shortages;
     uint64_t handshakes_failed[STATS_HANDSHAKES];
 };
+
 /* Of the maintenance process; its engine's connections are counted like a worker's. */
 struct maintenance_stats {
     struct worker_stats engine;
@@ -118,12 +119,11 @@ struct master_stats {
     struct stats_process process;
     uint64_t started_us; /* real */
     uint64_t draining;
-    uint64_t worker_restarts;
-    uint64_t maintenance_restarts;
+    uint64_t worker_restarts, maintenance_restarts;
+    uint64_t hung;          /* killed, because they gave no sign of life */
     uint64_t reload_failed; /* the last one */
     uint64_t reload_us;     /* real, of the last one that succeeded, or of the start */
-    uint64_t certificate_until_us;
-    uint64_t authority_until_us; /* the first of them that ends */
+    uint64_t certificate_until_us, authority_until_us; /* the first of them that ends */
 };
 
 extern const uint64_t STATS_TIME_BOUNDS_US[STATS_TIMES];

@@ -318,32 +318,6 @@ static void list_free(struct config_list *list)
     *list = (struct config_list){0};
 }
 
-static bool list_copy(struct config_list *to, const struct config_list *from)
-{
-    list_free(to);
-    to->items = calloc(from->count, sizeof *to->items);
-    for (size_t i = 0; to->items && i < from->count; i++) {
-        to->items[i] = strdup(from->items[i]);
-        if (!to->items[i])
-            break;
-        to->count++;
-    }
-    return to->count == from->count;
-}
-
-static bool value_copy(const struct option *option, void *to, const void *from)
-{
-    if (option->type == OPTION_LIST)
-        return list_copy(to, from);
-    if (option->type == OPTION_TEXT) {
-        free(*(char **)to);
-        *(char **)to = strdup(*(char *const *)from);
-        return *(char **)to != NULL;
-    }
-    *(int *)to = *(const int *)from;
-    return true;
-}
-
 void config_destroy(struct config **config)
 {
     size_t count;
@@ -361,27 +335,42 @@ void config_destroy(struct config **config)
     *config = NULL;
 }
 
-struct config *config_create_reloaded(const char *path, const struct config *old,
-                                      char waiting_out[400], struct err *err)
+static void name_add(char names[CONFIG_NAMES_BYTES], const char *name)
 {
-    size_t count, used = 0;
+    size_t used = strlen(names);
+    snprintf(names + used, CONFIG_NAMES_BYTES - used, "%s%s", used ? "," : "", name);
+}
+
+struct config_changes config_compare(const struct config *old, const struct config *fresh)
+{
+    size_t count;
     const struct option *options = options_all(&count);
-    struct config *config = config_create(path, err);
-    waiting_out[0] = '\0';
-    for (size_t i = 0; config && i < count; i++) {
-        void *mine = (char *)config + options[i].offset;
+    struct config_changes changes = {0};
+    for (size_t i = 0; i < count; i++) {
         const void *his = (const char *)old + options[i].offset;
-        if (options[i].reloads || value_equal(&options[i], mine, his))
-            continue;
-        if (used < 350)
-            used += (size_t)snprintf(waiting_out + used, 400 - used, "%s%s", used ? "," : "",
-                                     options[i].name);
-        if (!value_copy(&options[i], mine, his)) {
-            config_destroy(&config);
-            err_set(err, "no memory");
-        }
+        const void *mine = (const char *)fresh + options[i].offset;
+        if (!value_equal(&options[i], mine, his))
+            name_add(options[i].reloads ? changes.reloaded : changes.waiting, options[i].name);
     }
-    return config;
+    return changes;
+}
+
+/* Bytes are swapped, so that each value keeps its owner. */
+void config_take(struct config *config, struct config *fresh)
+{
+    size_t count;
+    const struct option *options = options_all(&count);
+    for (size_t i = 0; i < count; i++) {
+        size_t size = options[i].type == OPTION_TEXT ? sizeof(char *) : sizeof(int);
+        char *field = (char *)config + options[i].offset, kept[sizeof(char *)];
+        char *other = (char *)fresh + options[i].offset;
+        if (!options[i].reloads)
+            continue;
+        assert(options[i].type != OPTION_LIST);
+        memcpy(kept, field, size);
+        memcpy(field, other, size);
+        memcpy(other, kept, size);
+    }
 }
 
 bool config_split_address(const char *text, char host_out[256], char port_out[6])

@@ -1,5 +1,5 @@
 /* The configuration: one file, one typed table of options (options.c), one immutable struct. Read
- * by main, lent to everyone else, replaced whole on reload; nobody changes a field. */
+ * by main, lent to everyone else; nobody changes a field but config_take, on reload. */
 #pragma once
 
 #include <stddef.h>
@@ -8,7 +8,8 @@
 #include "base/err.h"
 #include "base/log.h"
 
-#define CONFIG_LISTEN_MAX 16
+#define CONFIG_LISTEN_MAX  16
+#define CONFIG_NAMES_BYTES 800 /* the names of all options */
 
 enum config_environment { CONFIG_PRODUCTION, CONFIG_DEVELOPMENT };
 enum config_switch { CONFIG_OFF, CONFIG_ON };
@@ -48,6 +49,7 @@ struct config {
     int deadline_ms_max;
     int lock_timeout_ms;
     int statement_timeout_ms;
+    int worker_timeout_s; /* without a sign of life; 0: for ever */
     int partitions_ahead; /* quarters */
     int refusal_days;
     int log_level;  /* enum log_level */
@@ -60,10 +62,17 @@ struct config {
 struct config *config_create(const char *path, struct err *err);
 void config_destroy(struct config **config);
 
-/* What a reload puts into force: the file read anew, with the old values of all options that need a
- * restart. Their names, if they differ, go to waiting_out separated by commas. */
-struct config *config_create_reloaded(const char *path, const struct config *old,
-                                      char waiting_out[400], struct err *err);
+/* Names of options, separated by commas. */
+struct config_changes {
+    char reloaded[CONFIG_NAMES_BYTES]; /* what config_take will put into force */
+    char waiting[CONFIG_NAMES_BYTES];  /* what needs a restart or an upgrade */
+};
+
+struct config_changes config_compare(const struct config *old, const struct config *fresh);
+
+/* A reload: config gets from fresh what may change while it runs, and gives it the old values.
+ * Texts that may not change stay where they are. */
+void config_take(struct config *config, struct config *fresh);
 
 /* Splits "host:port" or "[address]:port" with a port of 1..65535. */
 bool config_split_address(const char *text, char host_out[256], char port_out[6]) must_check;

@@ -80,9 +80,9 @@ static const char *const log_levels[] = {"error", "warning", "info", "debug", NU
     {                                                                                  \
         name, OPTION_TEXT, AT(field), NULL, 1, TEXT_MAX, NULL, check, reloads, meaning \
     }
-#define NUMBER(name, field, fallback, min, max, meaning)                               \
-    {                                                                                  \
-        name, OPTION_NUMBER, AT(field), fallback, min, max, NULL, NULL, false, meaning \
+#define NUMBER(name, field, fallback, min, max, reloads, meaning)                        \
+    {                                                                                    \
+        name, OPTION_NUMBER, AT(field), fallback, min, max, NULL, NULL, reloads, meaning \
     }
 #define CHOICE(name, field, fallback, choices, reloads, meaning)                        \
     {                                                                                   \
@@ -121,32 +121,34 @@ static const struct option OPTIONS[] = {
              "The same of loyal_eraser, for members who are to be forgotten"),
     TEXT("postgres_maintenance", postgres_maintenance, "", check_conninfo, false,
          "The same of loyal_maintenance; empty: this daemon runs no maintenance"),
-    NUMBER("workers", workers, "0", 0, 256, "Worker processes; 0: one per core"),
-    NUMBER("lanes", lanes, "1", 1, 16, "Posting connections to PostgreSQL per worker"),
-    NUMBER("batch_max", batch_max, "400", 1, 4000, "Postings in one transaction"),
-    NUMBER("queue_max", queue_max, "20000", 1, 1000000,
+    NUMBER("workers", workers, "0", 0, 256, false, "Worker processes; 0: one per core"),
+    NUMBER("lanes", lanes, "1", 1, 16, false, "Posting connections to PostgreSQL per worker"),
+    NUMBER("batch_max", batch_max, "400", 1, 4000, true, "Postings in one transaction"),
+    NUMBER("queue_max", queue_max, "20000", 1, 1000000, true,
            "Postings that wait in one worker; past it OVERLOADED"),
-    NUMBER("connections_max", connections_max, "10000", 1, 1000000,
+    NUMBER("connections_max", connections_max, "10000", 1, 1000000, true,
            "Connections of one worker; past it it accepts none"),
-    NUMBER("in_flight_max", in_flight_max, "64", 1, 4096,
+    NUMBER("in_flight_max", in_flight_max, "64", 1, 4096, true,
            "Unanswered requests of one connection; past it it is not read"),
-    NUMBER("idle_timeout_s", idle_timeout_s, "900", 1, 86400,
+    NUMBER("idle_timeout_s", idle_timeout_s, "900", 1, 86400, true,
            "Seconds without a request until a connection is closed"),
-    NUMBER("handshake_timeout_s", handshake_timeout_s, "10", 1, 300,
+    NUMBER("handshake_timeout_s", handshake_timeout_s, "10", 1, 300, true,
            "Seconds that TLS may take, and then Hello"),
-    NUMBER("drain_timeout_s", drain_timeout_s, "10", 0, 600,
+    NUMBER("drain_timeout_s", drain_timeout_s, "10", 0, 600, true,
            "Seconds that requests under way are given at the end"),
-    NUMBER("lookups_max", lookups_max, "600", 1, 1000000,
+    NUMBER("lookups_max", lookups_max, "600", 1, 1000000, true,
            "Members that a terminal may look up in a minute, of each worker; past it OVERLOADED"),
-    NUMBER("deadline_ms_max", deadline_ms_max, "30000", 100, 600000,
+    NUMBER("deadline_ms_max", deadline_ms_max, "30000", 100, 600000, true,
            "Longest deadline of a request in milliseconds, and the one of those without"),
-    NUMBER("lock_timeout_ms", lock_timeout_ms, "2000", 10, 60000,
+    NUMBER("lock_timeout_ms", lock_timeout_ms, "2000", 10, 60000, false,
            "Milliseconds that requests wait for a member whom another transaction holds"),
-    NUMBER("statement_timeout_ms", statement_timeout_ms, "10000", 100, 600000,
+    NUMBER("statement_timeout_ms", statement_timeout_ms, "10000", 100, 600000, false,
            "Milliseconds that a statement may take"),
-    NUMBER("partitions_ahead", partitions_ahead, "2", 1, 40,
+    NUMBER("worker_timeout_s", worker_timeout_s, "10", 0, 3600, true,
+           "Seconds without a sign of life until a worker is killed and replaced; 0: never"),
+    NUMBER("partitions_ahead", partitions_ahead, "2", 1, 40, false,
            "Quarters whose partitions maintenance makes ahead"),
-    NUMBER("refusal_days", refusal_days, "70", 36, 36500,
+    NUMBER("refusal_days", refusal_days, "70", 36, 36500, false,
            "Days that recorded refusals are kept; longer than a key may be old"),
     CHOICE("log_level", log_level, "info", log_levels, true, "error, warning, info or debug"),
     TEXT("pid_file", pid_file, "", NULL, false, "File for the master's process id; empty: none"),

@@ -96,6 +96,12 @@ void engine_destroy(struct engine **engine_in)
     free(engine);
 }
 
+void engine_set_limits(struct engine *engine, int batch_max, int queue_max)
+{
+    engine->options.batch_max = batch_max;
+    engine->options.queue_max = queue_max;
+}
+
 const char *engine_unready_reason(const struct engine *engine)
 {
     for (int i = 0; i < engine->options.lanes; i++)

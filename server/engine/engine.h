@@ -50,6 +50,9 @@ struct engine *engine_create(struct event_base *base, const struct domain_clock 
  * sent). */
 void engine_destroy(struct engine **engine);
 
+/* For postings that come from now on. */
+void engine_set_limits(struct engine *engine, int batch_max, int queue_max);
+
 bool engine_ready(const struct engine *engine);
 /* Why not, for logs; "" when ready. */
 const char *engine_unready_reason(const struct engine *engine);

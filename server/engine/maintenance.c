@@ -15,6 +15,7 @@
 
 #define TURN_MS         200
 #define BEAT_S          1
+#define ENDING_S_MAX    1
 #define LEASE_US        INT64_C(15000000)
 #define LEASE_RENEW_US  INT64_C(5000000)
 #define BUCKETS_AT_ONCE 32
@@ -37,6 +38,7 @@ struct maintenance {
     int32_t sweep_day;              /* the day that the sweep under way began on */
     int expiring;                   /* postings under way */
     bool is_busy;
+    bool is_ending;
 };
 
 static void turn_after(struct maintenance *maintenance, int ms)
@@ -91,6 +93,24 @@ static void lease_take(struct maintenance *maintenance)
     value_put(maintenance, 1, now_us);
     value_put(maintenance, 2, now_us + LEASE_US);
     ask(maintenance, STATEMENT_LEASE_TAKE, 3, on_lease);
+}
+
+static void on_lease_given(struct query *query, int code, const struct query_rows *rows)
+{
+    struct maintenance *maintenance = query->ctx;
+    (void)rows;
+    log_info("lease", "held=0 given_back=%d", code == RESULT_OK);
+    event_base_loopbreak(maintenance->base);
+}
+
+/* So that another daemon, or our successor, need not wait until it runs out. */
+static void lease_give(struct maintenance *maintenance)
+{
+    int64_t now_us = clock_real_us();
+    maintenance->value_list[0] = maintenance->options.holder;
+    value_put(maintenance, 1, now_us);
+    value_put(maintenance, 2, now_us - 1);
+    ask(maintenance, STATEMENT_LEASE_TAKE, 3, on_lease_given);
 }
 
 /* ---- partitions and refusals: once a domain day ---- */
@@ -213,6 +233,13 @@ static void on_turn(evutil_socket_t fd, short what, void *ctx)
     struct maintenance *maintenance = ctx;
     if (maintenance->is_busy)
         return;
+    if (maintenance->is_ending) {
+        if (maintenance->lease_until_us && engine_ready(maintenance->engine))
+            lease_give(maintenance);
+        else
+            event_base_loopbreak(maintenance->base);
+        return;
+    }
     int64_t now_us = domain_clock_us(maintenance->options.clock);
     if (maintenance->bucket == 0)
         maintenance->sweep_day = zone_day(now_us);
@@ -236,12 +263,18 @@ static void on_beat(evutil_socket_t fd, short what, void *ctx)
     (void)fd, (void)what;
     stats_process(&maintenance->stats->engine.process, true);
     engine_publish(maintenance->engine);
+    log_catch_up();
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *ctx)
 {
+    static const struct timeval limit = {.tv_sec = ENDING_S_MAX};
+    struct maintenance *maintenance = ctx;
     (void)fd, (void)what;
-    event_base_loopbreak(ctx);
+    maintenance->is_ending = true;
+    event_base_loopexit(maintenance->base, &limit);
+    if (!maintenance->is_busy)
+        turn_after(maintenance, 0);
 }
 
 static bool maintenance_start(struct maintenance *maintenance, struct err *err)
@@ -278,8 +311,8 @@ int maintenance_run(const struct maintenance_options *options)
     stats_set(&own->pid, (uint64_t)getpid());
     stats_process(&own->process, true);
     maintenance.base = event_base_new();
-    struct event *term = evsignal_new(maintenance.base, SIGTERM, on_signal, maintenance.base);
-    struct event *interrupt = evsignal_new(maintenance.base, SIGINT, on_signal, maintenance.base);
+    struct event *term = evsignal_new(maintenance.base, SIGTERM, on_signal, &maintenance);
+    struct event *interrupt = evsignal_new(maintenance.base, SIGINT, on_signal, &maintenance);
     event_add(term, NULL);
     event_add(interrupt, NULL);
     bool is_started = maintenance_start(&maintenance, &err);

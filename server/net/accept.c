@@ -1,8 +1,8 @@
 /* Accepts connections from the sockets that all workers share. One socket for all, because a dead
  * or busy worker then keeps nobody waiting: with a socket each (SO_REUSEPORT) the kernel would go
  * on hashing clients to it. So that few connections spread evenly, a worker that holds more than
- * the least loaded one leaves a new one to the others for two milliseconds. Never reads a
- * connection. */
+ * the least loaded one, or has no database while others have, leaves a new one to them for two
+ * milliseconds. Never reads a connection. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -49,13 +49,17 @@ static void run_short(struct net_server *server, int code)
     rest(server, SHORTAGE_US);
 }
 
-static bool is_heavier(const struct net_server *server)
+/* Whether another worker should rather have a new connection: it can serve and this one cannot, or
+ * it has fewer and did not leave it, too. */
+static bool is_left_to_others(const struct net_server *server)
 {
     const struct shared_page *page = server->options.page;
+    bool is_ready = stats_read(&server->stats->ready);
     for (int slot = 0; slot < page->slot_count; slot++) {
         const struct worker_stats *stats = &page->slots[slot].stats;
         if (stats_read(&stats->pid) && stats_read(&stats->ready) &&
-            stats_read(&stats->connections) < server->count)
+            (!is_ready ||
+             (!server->must_accept && stats_read(&stats->connections) < server->count)))
             return true;
     }
     return false;
@@ -66,7 +70,7 @@ static void on_acceptable(evutil_socket_t fd, short what, void *ctx)
     struct listener *listener = ctx;
     struct net_server *server = listener->server;
     (void)what;
-    if (!server->must_accept && is_heavier(server)) {
+    if (is_left_to_others(server)) {
         server->must_accept = true;
         rest(server, LEAVE_US);
         return;

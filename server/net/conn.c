@@ -53,8 +53,7 @@ static void touch(struct conn *conn)
     TAILQ_INSERT_TAIL(list, conn, in_state);
 }
 
-/* Work for the end of this turn. */
-static void want_turn(struct conn *conn)
+void conn_want_turn(struct conn *conn)
 {
     struct net_server *server = conn->server;
     if (conn->is_in_turn)
@@ -203,13 +202,13 @@ void conn_commit(struct conn *conn, size_t size)
 {
     assert(size <= conn->out_size - conn->out_used);
     conn->out_used += size;
-    want_turn(conn);
+    conn_want_turn(conn);
 }
 
 static void on_written(struct bufferevent *bev, void *ctx)
 {
     (void)bev;
-    want_turn(ctx);
+    conn_want_turn(ctx);
 }
 
 /* ---- pace ---- */
@@ -223,7 +222,7 @@ void conn_request_ends(struct conn *conn)
 {
     assert(conn->in_flight > 0);
     conn->in_flight--;
-    want_turn(conn);
+    conn_want_turn(conn);
 }
 
 void conn_pause(struct conn *conn)
@@ -234,7 +233,7 @@ void conn_pause(struct conn *conn)
 void conn_resume(struct conn *conn)
 {
     conn->is_paused = false;
-    want_turn(conn);
+    conn_want_turn(conn);
 }
 
 /* ---- life ---- */
@@ -356,7 +355,7 @@ void conn_close(struct conn *conn)
         return;
     set_state(conn, CONN_CLOSING);
     bufferevent_enable(conn->bev, EV_READ);
-    want_turn(conn);
+    conn_want_turn(conn);
 }
 
 void conn_abort(struct conn *conn)
@@ -367,7 +366,7 @@ void conn_abort(struct conn *conn)
     bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
     conn->server->count--;
     stats_add(&conn->server->stats->connections, -1);
-    want_turn(conn);
+    conn_want_turn(conn);
 }
 
 /* Says the end and waits for the peer's: closing with unread bytes would destroy the last answer on

@@ -6,10 +6,12 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "net/server_private.h"
 
 #define TICK_US            250000
 #define CLOSING_TIMEOUT_US 2000000
+#define STANDSTILL_US      1000000 /* between two ticks */
 
 static int64_t timeout_us_of(const struct net_server *server, enum conn_state state)
 {
@@ -21,12 +23,30 @@ static int64_t timeout_us_of(const struct net_server *server, enum conn_state st
     }
 }
 
+/* What the peers have sent while the process was stopped is still unread: no limit ran meanwhile.
+ */
+static void forgive_standstill(struct net_server *server, int64_t now_us)
+{
+    int64_t stood_us = now_us - server->tick_us - TICK_US;
+    struct conn *conn;
+    server->tick_us = now_us;
+    if (stood_us < STANDSTILL_US)
+        return;
+    for (enum conn_state state = CONN_HANDSHAKE; state < CONN_CLOSED; state++) {
+        TAILQ_FOREACH (conn, &server->conns[state], in_state)
+            conn->active_us += stood_us;
+    }
+    log_warning("stood_still", "ms=%lld connections=%zu", (long long)stood_us / 1000,
+                server->count);
+}
+
 /* The lists are in order of activity, so only the connections whose time is over are looked at. */
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
 {
     struct net_server *server = ctx;
     (void)fd, (void)what;
     int64_t now_us = clock_monotonic_us();
+    forgive_standstill(server, now_us);
     for (enum conn_state state = CONN_HANDSHAKE; state < CONN_CLOSED; state++) {
         int64_t limit_us = now_us - timeout_us_of(server, state);
         struct conn *conn;
@@ -73,6 +93,7 @@ struct net_server *net_server_create(struct event_base *base, const struct net_o
     }
     server->base = base;
     server->options = *options;
+    server->tick_us = clock_monotonic_us();
     server->stats = &options->page->slots[options->slot].stats;
     for (int state = 0; state < CONN_STATE_COUNT; state++)
         TAILQ_INIT(&server->conns[state]);
@@ -124,6 +145,19 @@ void net_server_set_tls(struct net_server *server, SSL_CTX *tls)
 {
     SSL_CTX_free(server->options.tls);
     server->options.tls = tls;
+}
+
+void net_server_set_limits(struct net_server *server, const struct net_options *limits)
+{
+    struct net_options *options = &server->options;
+    struct conn *conn;
+    options->connections_max = limits->connections_max;
+    options->in_flight_max = limits->in_flight_max;
+    options->handshake_timeout_s = limits->handshake_timeout_s;
+    options->idle_timeout_s = limits->idle_timeout_s;
+    TAILQ_FOREACH (conn, &server->conns[CONN_OPEN], in_state)
+        conn_want_turn(conn); /* it may take more at once than before */
+    accept_reconsider(server);
 }
 
 void net_server_stop(struct net_server *server)

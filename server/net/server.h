@@ -32,6 +32,9 @@ void net_server_destroy(struct net_server **server);
 /* Takes the context for connections accepted from now on. */
 void net_server_set_tls(struct net_server *server, SSL_CTX *tls);
 
+/* Takes the four limits of `limits`, for open connections, too; nothing else of it. */
+void net_server_set_limits(struct net_server *server, const struct net_options *limits);
+
 /* Accepts no more and drops those whose handshake is under way. */
 void net_server_stop(struct net_server *server);
 

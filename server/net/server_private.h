@@ -52,6 +52,7 @@ struct net_server {
     struct conn_list spare; /* a pool, linked by in_state */
     struct event *turn_end;
     struct event *tick;
+    int64_t tick_us; /* of the last tick */
     struct listener *listeners;
     struct event *accept_again; /* after a shortage, or after leaving one to others */
     bool is_stopped;
@@ -69,6 +70,8 @@ void accept_reconsider(struct net_server *server);
 /* Takes fd. */
 void conn_accept(struct net_server *server, int fd);
 void conn_free(struct conn *conn);
+/* Work for the end of this turn. */
+void conn_want_turn(struct conn *conn);
 /* At the end of a turn: output, then frames that waited. */
 void conn_turn(struct conn *conn);
 /* The time limit of its state has passed. */

@@ -34,13 +34,17 @@ void shared_page_destroy(struct shared_page **page)
     *page = NULL;
 }
 
+int shared_page_ready_count(const struct shared_page *page)
+{
+    int count = 0;
+    for (int slot = 0; slot < page->slot_count; slot++)
+        count += stats_read(&page->slots[slot].stats.ready) != 0;
+    return count;
+}
+
 bool shared_page_is_ready(const struct shared_page *page)
 {
-    for (int slot = 0; slot < page->slot_count; slot++) {
-        if (stats_read(&page->slots[slot].stats.ready))
-            return true;
-    }
-    return false;
+    return shared_page_ready_count(page) > 0;
 }
 
 void shared_page_clear(struct shared_page *page, int slot)

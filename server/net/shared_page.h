@@ -28,6 +28,8 @@ struct shared_page {
 struct shared_page *shared_page_create(int slot_count, struct err *err);
 void shared_page_destroy(struct shared_page **page);
 
+/* How many workers can use their database. */
+int shared_page_ready_count(const struct shared_page *page);
 /* Whether some worker can use its database. */
 bool shared_page_is_ready(const struct shared_page *page);
 

@@ -66,6 +66,18 @@ static EVP_PKEY *read_key(const char *path)
     return key;
 }
 
+/* Nobody would talk to a server that shows it. */
+static bool check_dates(SSL_CTX *context, const char *path, struct err *err)
+{
+    const X509 *certificate = SSL_CTX_get0_certificate(context);
+    if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
+        return err_set(err, "%s: the certificate has expired: have a new one made", path);
+    if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
+        return err_set(err, "%s: the certificate is not valid yet: compare its dates and the clock",
+                       path);
+    return true;
+}
+
 static bool load_files(SSL_CTX *context, const struct tls_files *files, struct err *err)
 {
     if (!check_readable("certificate_file", files->certificate_file, 0, err) ||
@@ -74,6 +86,8 @@ static bool load_files(SSL_CTX *context, const struct tls_files *files, struct e
         return false;
     if (SSL_CTX_use_certificate_chain_file(context, files->certificate_file) != 1)
         return fail(err, files->certificate_file, "is not a PEM certificate");
+    if (!check_dates(context, files->certificate_file, err))
+        return false;
     EVP_PKEY *key = read_key(files->key_file);
     bool is_its = key && SSL_CTX_use_PrivateKey(context, key) == 1;
     EVP_PKEY_free(key);

@@ -21,8 +21,13 @@ struct quota *quota_create(int lookups_a_minute)
 {
     struct quota *quota = calloc(1, sizeof *quota);
     if (quota)
-        quota->each_us = MINUTE_US / lookups_a_minute;
+        quota_set(quota, lookups_a_minute);
     return quota;
+}
+
+void quota_set(struct quota *quota, int lookups_a_minute)
+{
+    quota->each_us = MINUTE_US / lookups_a_minute;
 }
 
 void quota_destroy(struct quota **quota)

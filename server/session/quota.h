@@ -10,6 +10,8 @@ struct quota;
 
 /* NULL without memory. */
 struct quota *quota_create(int lookups_a_minute);
+/* Another number from now on; what is used up stays so. */
+void quota_set(struct quota *quota, int lookups_a_minute);
 void quota_destroy(struct quota **quota);
 
 enum quota_kind { QUOTA_LOOKUPS, QUOTA_MISSES, QUOTA_KINDS };

@@ -3,6 +3,7 @@
 #include "session/worker.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -70,13 +71,14 @@ void session_print_limits(FILE *out)
             KEY_AHEAD_S_MAX);
 }
 
-struct tls_files worker_tls_files(const struct config *config)
+SSL_CTX *worker_tls_create(const struct config *config, struct err *err)
 {
-    return (struct tls_files){
+    struct tls_files files = {
         .certificate_file = config->certificate_file,
         .key_file = config->key_file,
         .authority_file = config->authority_file,
     };
+    return tls_context_create(&files, err);
 }
 
 /* ---- events ---- */
@@ -100,30 +102,50 @@ static void on_end_signal(evutil_socket_t number, short what, void *ctx)
     drain(ctx);
 }
 
+static struct net_options net_limits_of(const struct config *config)
+{
+    return (struct net_options){
+        .connections_max = config->connections_max,
+        .in_flight_max = config->in_flight_max,
+        .handshake_timeout_s = config->handshake_timeout_s,
+        .idle_timeout_s = config->idle_timeout_s,
+    };
+}
+
+/* Whoever reads the configuration each time sees the new values already; these keep their own. */
+static void put_into_force(struct process *process)
+{
+    struct worker *worker = &process->worker;
+    const struct config *config = worker->config;
+    struct net_options limits = net_limits_of(config);
+    char name[20];
+    snprintf(name, sizeof name, "worker%d", process->options->slot);
+    log_init(name, (enum log_level)config->log_level);
+    net_server_set_limits(worker->net, &limits);
+    engine_set_limits(worker->engine, config->batch_max, config->queue_max);
+    quota_set(worker->quota, config->lookups_max);
+    worker->request_max = (size_t)config->queue_max + REQUESTS_SPARE;
+}
+
 /* The master has looked at the same files before it sent the signal. */
 static void on_reload_signal(evutil_socket_t number, short what, void *ctx)
 {
     struct process *process = ctx;
     struct err err = {0};
     (void)number, (void)what;
-    struct config *config = config_create(process->options->config_file, &err);
-    SSL_CTX *tls = NULL;
-    if (config) {
-        struct tls_files files = worker_tls_files(config);
-        tls = tls_context_create(&files, &err);
-    }
+    struct config *fresh = config_create(process->options->config_file, &err);
+    SSL_CTX *tls = fresh ? worker_tls_create(fresh, &err) : NULL;
     if (tls) {
-        char name[20];
-        snprintf(name, sizeof name, "worker%d", process->options->slot);
-        log_init(name, (enum log_level)config->log_level);
         net_server_set_tls(process->worker.net, tls);
+        config_take(process->options->config, fresh);
+        put_into_force(process);
         stats_set(&process->worker.stats->reload_failed, 0);
         log_info("reloaded", "slot=%d", process->options->slot);
     } else {
         stats_set(&process->worker.stats->reload_failed, 1);
         log_error("reload_failed", "reason=\"%s\"", err.text);
     }
-    config_destroy(&config);
+    config_destroy(&fresh);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
@@ -167,6 +189,15 @@ static bool add_events(struct process *process, struct err *err)
     return true;
 }
 
+/* Blocked since the fork, so that one that comes early is not lost. */
+static bool listen_to_reload(struct err *err)
+{
+    sigset_t reload;
+    sigemptyset(&reload);
+    sigaddset(&reload, SIGHUP);
+    return sigprocmask(SIG_UNBLOCK, &reload, NULL) == 0 || err_set_errno(err, errno, "sigprocmask");
+}
+
 /* ---- parts ---- */
 
 static bool open_engine(struct worker *worker, struct err *err)
@@ -194,24 +225,15 @@ static bool open_engine(struct worker *worker, struct err *err)
 static bool open_net(struct process *process, struct err *err)
 {
     struct worker *worker = &process->worker;
-    const struct config *config = worker->config;
-    struct tls_files files = worker_tls_files(config);
-    SSL_CTX *tls = tls_context_create(&files, err);
-    if (!tls)
-        return false;
-    struct net_options options = {
-        .listen_fds = process->options->sockets->fds,
-        .listen_count = process->options->sockets->count,
-        .tls = tls,
-        .page = worker->page,
-        .slot = process->options->slot,
-        .connections_max = config->connections_max,
-        .in_flight_max = config->in_flight_max,
-        .handshake_timeout_s = config->handshake_timeout_s,
-        .idle_timeout_s = config->idle_timeout_s,
-        .handler = &session_handler,
-        .ctx = worker,
-    };
+    struct net_options options = net_limits_of(worker->config);
+    SSL_CTX_up_ref(process->options->tls);
+    options.listen_fds = process->options->sockets->fds;
+    options.listen_count = process->options->sockets->count;
+    options.tls = process->options->tls;
+    options.page = worker->page;
+    options.slot = process->options->slot;
+    options.handler = &session_handler;
+    options.ctx = worker;
     worker->net = net_server_create(worker->base, &options, err);
     return worker->net != NULL;
 }
@@ -224,7 +246,8 @@ static bool open_parts(struct process *process, struct err *err)
     worker->quota = quota_create(worker->config->lookups_max);
     if (!worker->base || !worker->refs || !worker->quota)
         return err_set(err, "no memory for the event loop");
-    return open_engine(worker, err) && open_net(process, err) && add_events(process, err);
+    return open_engine(worker, err) && open_net(process, err) && add_events(process, err) &&
+           listen_to_reload(err);
 }
 
 /* The network goes first, so that what the engine still answers finds no connection. */

@@ -10,17 +10,19 @@
 
 struct worker_options {
     const char *config_file; /* read again on SIGHUP */
-    const struct config *config;
+    struct config *config;   /* this process's copy */
     const struct domain_clock *clock;
     const struct keyring *keyring;
+    SSL_CTX *tls; /* to begin with */
     const struct listen_sockets *sockets;
     struct shared_page *page;
     int slot;
 };
 
-/* Serves until SIGTERM, drains, and returns the process's exit status. SIGHUP: new connections get
- * the certificates as they are in the files by then. Call it in the process that is the worker. */
+/* Serves until SIGTERM, drains, and returns the process's exit status. SIGHUP: what may change
+ * while it runs is as the files say by then, certificates for new connections. Call it in the
+ * process that is the worker, with SIGHUP blocked. */
 int worker_run(const struct worker_options *options);
 
-/* Where a configuration keeps its TLS files. */
-struct tls_files worker_tls_files(const struct config *config);
+/* The TLS context of the files that a configuration names; NULL and *err. */
+SSL_CTX *worker_tls_create(const struct config *config, struct err *err);

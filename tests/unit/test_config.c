@@ -149,7 +149,7 @@ static void a_missing_file_is_named(void **state)
 static void reload_keeps_what_needs_a_restart(void **state)
 {
     (void)state;
-    char path[] = "/tmp/test_config.XXXXXX", waiting[400];
+    char path[] = "/tmp/test_config.XXXXXX";
     struct err err = {0};
     int fd = mkstemp(path);
     assert_true(fd >= 0);
@@ -157,17 +157,22 @@ static void reload_keeps_what_needs_a_restart(void **state)
     write_file(path, REQUIRED "lanes = 2\nlog_level = info\n");
     struct config *old = config_create(path, &err);
     assert_non_null(old);
-    write_file(path, REQUIRED "lanes = 3\nlog_level = debug\nlisten = {\"h:1\", \"h:2\"}\n");
-    struct config *config = config_create_reloaded(path, old, waiting, &err);
-    assert_non_null(config);
-    assert_int_equal(config->lanes, 2);
-    assert_int_equal(config->listen.count, 1);
-    assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
-    assert_string_equal(waiting, "listen,lanes");
-    write_file(path, "broken");
-    assert_null(config_create_reloaded(path, old, waiting, &err));
+    const char *postgres = old->postgres;
+    write_file(path, REQUIRED "lanes = 3\nlog_level = debug\nlisten = {\"h:1\", \"h:2\"}\n"
+                              "idle_timeout_s = 7\n");
+    struct config *fresh = config_create(path, &err);
+    assert_non_null(fresh);
+    struct config_changes changes = config_compare(old, fresh);
+    assert_string_equal(changes.waiting, "listen,lanes");
+    assert_string_equal(changes.reloaded, "idle_timeout_s,log_level");
+    config_take(old, fresh);
+    assert_int_equal(old->lanes, 2);
+    assert_int_equal(old->listen.count, 1);
+    assert_int_equal(old->log_level, LOG_LEVEL_DEBUG);
+    assert_int_equal(old->idle_timeout_s, 7);
+    assert_ptr_equal(old->postgres, postgres);
     unlink(path);
-    config_destroy(&config);
+    config_destroy(&fresh);
     config_destroy(&old);
 }
 
