@@ -261,7 +261,7 @@ def test_readyz_says_draining(daemon, world, database):
 
 
 def test_healthz_fails_when_all_workers_hang(daemon):
-    fresh = daemon("hangs")
+    fresh = daemon("hangs", worker_timeout_s=0)  # nobody replaces it
     assert page(fresh.admin_port, "/healthz") == (200, "alive\n")
     worker = fresh.children()["worker0"]
     os.kill(worker, signal.SIGSTOP)

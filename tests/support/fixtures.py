@@ -42,7 +42,7 @@ def shared_world(stack):
 
 @pytest.fixture
 def world(shared_world, stack):
-    wait_for(stack.is_ready, "the daemon is ready")
+    wait_for(stack.is_whole, "the daemon is ready")
     shared_world.refresh()
     yield shared_world
 

@@ -3,6 +3,7 @@ database. Ends only what it started, by pid."""
 import datetime
 import glob
 import http.client
+import json
 import mmap
 import os
 import re
@@ -216,7 +217,7 @@ class Stack:
         # Held rows are let go by the tests; a lane that gives up on its own would hide what they look for.
         self.deploy("up", "--clock", FIRST_DAY, "--set", "workers = 2", "--set", "lock_timeout_ms = 20000",
                     "--set", "statement_timeout_ms = 25000",
-                    "--set", "lookups_max = 100000")
+                    "--set", "lookups_max = 100000", "--set", "worker_timeout_s = 60")
         self.ca = os.path.join(self.dir, "ca")
         self.authority = os.path.join(self.ca, "authority.crt")
         self.clock = Clock(os.path.join(self.dir, "clock"))
@@ -294,6 +295,11 @@ class Stack:
 
     def is_ready(self):
         return Daemon.page(self, "/readyz")[0] == 200
+
+    def is_whole(self):
+        """Whether every worker is ready: a till may be at any."""
+        status, text = Daemon.page(self, "/readyz")
+        return status == 200 and all(worker["ready"] for worker in json.loads(text)["workers"])
 
     def postgres(self, *words):
         return run(os.path.join(ROOT, "deploy", "cluster"), words[0], os.path.join(self.dir, "cluster"), *words[1:],
