@@ -32,6 +32,14 @@ alter role loyal_eraser login nosuperuser nocreatedb nocreaterole noreplication 
 grant loyal_owner to loyal_maintenance;
 grant loyal_network to loyal_owner;
 
+-- What they send and read are purchases of people: it never stands in the server's log, whatever that is set to log.
+select format('alter role %I set log_parameter_max_length = 0', name),
+       format('alter role %I set log_parameter_max_length_on_error = 0', name),
+       format('alter role %I set log_error_verbosity = terse', name)
+from unnest(array['loyal_daemon', 'loyal_maintenance', 'loyal_reader', 'loyal_insight', 'loyal_auditor',
+                  'loyal_eraser']) as name
+\gexec
+
 -- The owner creates the registry of migrations, and their verification uses temporary functions.
 select format('revoke all on database %I from public', current_database()),
        format('grant create, temporary on database %I to loyal_owner', current_database()),
