@@ -51,7 +51,7 @@ pkg         = $(shell pkg-config --libs $(1))
 SERVER_LIBS = $(eval SERVER_LIBS := $(call pkg,libevent_openssl libevent_extra libevent_core libpq openssl \
               libprotobuf-c libconfuse jansson libsystemd popt) -lm)$(SERVER_LIBS)
 SDK_LIBS    = $(eval SDK_LIBS := $(call pkg,openssl libprotobuf-c))$(SDK_LIBS)
-CLI_LIBS    = $(eval CLI_LIBS := $(call pkg,popt jansson liblzma libcrypto libpq) -lm)$(CLI_LIBS)
+CLI_LIBS    = $(eval CLI_LIBS := $(call pkg,popt jansson liblzma libcrypto libpq libevent_extra libevent_core) -lm)$(CLI_LIBS)
 TEST_LIBS   = $(eval TEST_LIBS := $(call pkg,cmocka popt) $(SERVER_LIBS))$(TEST_LIBS)
 DEP_CFLAGS  = $(eval DEP_CFLAGS := $(shell pkg-config --cflags libevent libpq openssl libprotobuf-c libconfuse \
               jansson popt liblzma libsystemd))$(DEP_CFLAGS)
@@ -153,6 +153,7 @@ install: all ## install under DESTDIR and prefix (/usr/local): programs, SDK, ma
 	for page in $(MANS); do \
 	    install -D -m 644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/} || exit 1; done
 	install -d $(DESTDIR)$(prefix)/share/loyald && cp -r migrations $(DESTDIR)$(prefix)/share/loyald
+	install -m 644 deploy/alerts.yml $(DESTDIR)$(prefix)/share/loyald
 	install -d $(addprefix $(DESTDIR),$(unitdir) $(prefix)/lib/sysusers.d $(prefix)/lib/tmpfiles.d)
 	for unit in service socket; do \
 	    sed 's|/usr/sbin|$(sbindir)|' deploy/systemd/loyald.$$unit >$(DESTDIR)$(unitdir)/loyald.$$unit || exit 1; done

@@ -100,7 +100,7 @@ static struct table *workers_table(const struct loyal_answer *answer)
     return table;
 }
 
-int cmd_status(struct cli *cli)
+int cmd_status_asked(struct cli *cli)
 {
     struct loyal_request request = {.verb = LOYAL_GET_STATUS};
     struct loyal_client *client = cli_client(cli);

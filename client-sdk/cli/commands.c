@@ -61,6 +61,16 @@ static const char SIMULATE_DETAILS[] =
     "is\n"
     "simulated. The columns are those of `loyalctl replay`.";
 
+static const char STATUS_DETAILS[] =
+    "With --url or --follow it reads admin ports (admin_listen), which needs no certificate: rates "
+    "and\n"
+    "waiting times of the last interval. On a terminal --follow draws one live table, elsewhere it "
+    "writes\n"
+    "a line for each daemon and interval. A daemon that is down is shown as such. Without either "
+    "it\n"
+    "asks the daemon over the network, as operator, for its counters since the start.\n"
+    "Exit status 1 when a daemon was down at the end.";
+
 static const char CERT_DETAILS[] =
     "P-256 keys and SHA-256; private keys are written with mode 0600. The fingerprint printed is "
     "the\n"
@@ -404,8 +414,8 @@ const struct command COMMANDS[] = {
      ROLE_OPERATOR,
      cmd_status,
      {OPT_NONE},
-     {OPT_NONE},
-     NULL},
+     {OPT_URL, OPT_FOLLOW, OPT_INTERVAL, OPT_TIMES},
+     STATUS_DETAILS},
     {"ping",
      NULL,
      NULL,

@@ -110,6 +110,11 @@ static const struct option_spec OPTIONS[OPT_COUNT] = {
     [OPT_REASON] = {"reason", "TEXT", "why, at most 200 bytes; it is kept", 0, NULL},
     [OPT_SINCE] = {"from", "TIME", "decided at or after, 2024-02-29T18:03:00Z", 0, NULL},
     [OPT_TO] = {"to", "TIME", "decided before, at most 31 days later", 0, NULL},
+    [OPT_URL] = {"url", "LIST", "of admin ports, http://127.0.0.1:7401, with commas between them",
+                 FROM_OUTSIDE, "url"},
+    [OPT_FOLLOW] = {"follow", NULL, "again and again, until Ctrl-C", FLAG, NULL},
+    [OPT_INTERVAL] = {"interval", "SECONDS", "that rates are taken over; default 1", 0, NULL},
+    [OPT_TIMES] = {"count", "N", "follows N times, then ends", 0, NULL},
     [OPT_YES] = {"yes", NULL, "yes, for ever: it cannot be undone", FLAG, NULL},
 };
 

@@ -77,5 +77,9 @@ enum option {
     OPT_SINCE, /* --from of a period */
     OPT_TO,
     OPT_YES,
+    OPT_URL,
+    OPT_FOLLOW,
+    OPT_INTERVAL,
+    OPT_TIMES, /* --count */
     OPT_COUNT
 };
