@@ -36,11 +36,19 @@ static enum loyal_kind keep(struct loyal_client *client, const struct failure *f
     return failure->kind;
 }
 
+/* Callbacks that run meanwhile must not destroy the client. */
+static void wait_turn(struct loyal_client *client, int timeout_ms)
+{
+    client->waiting = true;
+    (void)loyal_poll(client, timeout_ms);
+    client->waiting = false;
+}
+
 /* A server may have closed an idle connection: better to see it before something is written. */
 static void look_at_idle(struct loyal_client *client)
 {
     if (client->connection.state == CONNECTION_READY && client->pending.in_use == 0)
-        (void)loyal_poll(client, 0);
+        wait_turn(client, 0);
 }
 
 static int wait_ms_of(int64_t deadline_us)
@@ -63,7 +71,7 @@ static bool connect_until(struct loyal_client *client, int64_t deadline_us, bool
     bool ok = true;
     client->wants_connection = true;
     while (ok && client->connection.state != CONNECTION_READY) {
-        (void)loyal_poll(client, wait_ms_of(deadline_us));
+        wait_turn(client, wait_ms_of(deadline_us));
         if (client->connection.state == CONNECTION_READY)
             break;
         if (client->losses != losses && gives_up(client, once)) {
@@ -109,7 +117,7 @@ static bool submit_until(struct loyal_client *client, const struct submission *s
                             "no memory, or too many requests in flight");
             return false;
         }
-        (void)loyal_poll(client, wait_ms_of(submission->deadline_us));
+        wait_turn(client, wait_ms_of(submission->deadline_us));
     }
     return true;
 }
@@ -138,7 +146,7 @@ enum loyal_kind loyal_call(struct loyal_client *client, const struct loyal_reque
     if (!submit_until(client, &submission, &failure))
         return keep(client, &failure, answer_out);
     while (!call.done)
-        (void)loyal_poll(client, WAIT_MS);
+        wait_turn(client, WAIT_MS);
     if (answer_out != NULL)
         *answer_out = &client->kept->answer;
     return client->kept->answer.kind;

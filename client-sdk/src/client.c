@@ -1,4 +1,4 @@
-/* The life of a client, and taking requests.
+/* The life of a client, taking requests and taking them back.
  *
  * Public functions; call.c also submits through here. It must never call a callback, but from
  * loyal_client_destroy. */
@@ -41,6 +41,8 @@ static bool options_take(struct loyal_client *client, const struct loyal_options
         options->connect_timeout_ms > 0 ? options->connect_timeout_ms : CLIENT_CONNECT_TIMEOUT_MS;
     client->in_flight_max =
         options->in_flight_max < PENDING_MAX ? options->in_flight_max : PENDING_MAX;
+    client->held_bytes_max =
+        options->in_flight_bytes_max > 0 ? options->in_flight_bytes_max : CLIENT_HELD_BYTES;
     client->no_repeat = options->no_repeat;
     const struct hello hello = {options->merchant, options->software};
     if (sdk_request_encode_hello(&hello, &client->hello) != LOYAL_CODE_OK)
@@ -73,25 +75,31 @@ struct loyal_client *loyal_client_create(const struct loyal_options *options, ch
     return client;
 }
 
+void sdk_client_free(struct loyal_client *client)
+{
+    sdk_connection_free(&client->connection);
+    sdk_pending_free(&client->pending);
+    sdk_arena_free(&client->scratch);
+    sdk_answer_free(&client->boxes[0]);
+    sdk_answer_free(&client->boxes[1]);
+    free(client->hello.bytes);
+    free(client->host);
+    free(client->port);
+    free(client->server_name);
+    free(client);
+}
+
 void loyal_client_destroy(struct loyal_client **client)
 {
     struct loyal_client *gone = *client;
     if (gone == NULL)
         return;
-    assert(!gone->polling);
+    assert(!gone->closing && !gone->waiting);
+    *client = NULL;
     gone->closing = true;
     sdk_exchange_abandon(gone);
-    sdk_connection_free(&gone->connection);
-    sdk_pending_free(&gone->pending);
-    sdk_arena_free(&gone->scratch);
-    sdk_answer_free(&gone->boxes[0]);
-    sdk_answer_free(&gone->boxes[1]);
-    free(gone->hello.bytes);
-    free(gone->host);
-    free(gone->port);
-    free(gone->server_name);
-    free(gone);
-    *client = NULL;
+    if (!gone->turning)
+        sdk_client_free(gone);
 }
 
 int64_t loyal_server_time_us(const struct loyal_client *client)
@@ -103,54 +111,38 @@ int64_t loyal_server_time_us(const struct loyal_client *client)
 
 /* ---- submitting ---- */
 
-static bool has_room(const struct loyal_client *client)
+size_t loyal_room(const struct loyal_client *client)
 {
+    const struct pending_table *table = &client->pending;
     uint32_t max = client->in_flight_max;
     if (max == 0)
         max = client->server_in_flight_max > 0 ? client->server_in_flight_max : CLIENT_IN_FLIGHT;
-    return client->pending.in_use < max;
+    bool full =
+        client->closing || table->in_use >= max || table->held_bytes >= client->held_bytes_max;
+    return full ? 0 : max - table->in_use;
 }
 
-/* A request that cannot be encoded is refused at the next poll, as if the server had done it. */
-static bool refuse(struct pending *pending, enum loyal_code code, const char *field)
+/* A request that cannot be encoded is refused at the next turn, as if the server had done it. */
+loyal_ticket sdk_client_submit(struct loyal_client *client, const struct submission *submission)
 {
-    pending->failure = malloc(sizeof *pending->failure);
-    if (pending->failure == NULL)
-        return false;
-    if (code == LOYAL_CODE_MEMORY)
-        sdk_failure_set(pending->failure, LOYAL_RETRY, code, "no memory for the request");
-    else
-        sdk_failure_set(pending->failure, LOYAL_REFUSED, code, "%s",
-                        field[0] != '\0' ? "there is no such verb, or more than the array holds"
-                                         : "the request does not fit into a frame");
-    (void)snprintf(pending->failure->field, sizeof pending->failure->field, "%s", field);
-    return true;
-}
-
-bool sdk_client_submit(struct loyal_client *client, const struct submission *submission)
-{
-    if (client->closing || !has_room(client))
-        return false;
-    struct pending *pending = sdk_pending_take(&client->pending);
+    struct pending *pending = loyal_room(client) > 0 ? sdk_pending_take(&client->pending) : NULL;
     if (pending == NULL)
-        return false;
-    const char *field = "";
-    enum loyal_code code =
-        sdk_request_encode(submission->request, &client->scratch, &pending->message, &field);
-    if (code != LOYAL_CODE_OK && !refuse(pending, code, field))
-        return false;
+        return LOYAL_FULL;
+    pending->over = sdk_request_encode(submission->request, &client->scratch, &pending->message,
+                                       &pending->field);
     pending->verb = submission->request->verb;
     pending->callback = submission->callback;
     pending->context = submission->context;
     pending->deadline_us = submission->deadline_us;
     pending->repeat = submission->repeat;
+    client->fresh = true;
     sdk_pending_start(&client->pending, pending,
-                      code == LOYAL_CODE_OK ? PENDING_READY : PENDING_FAILED);
-    return true;
+                      pending->over == LOYAL_CODE_OK ? PENDING_READY : PENDING_OVER);
+    return pending->ticket;
 }
 
-bool loyal_submit(struct loyal_client *client, const struct loyal_request *request,
-                  loyal_callback *callback, void *context)
+loyal_ticket loyal_submit(struct loyal_client *client, const struct loyal_request *request,
+                          loyal_callback *callback, void *context)
 {
     const struct submission submission = {
         .request = request,
@@ -160,6 +152,15 @@ bool loyal_submit(struct loyal_client *client, const struct loyal_request *reque
         .repeat = !client->no_repeat,
     };
     return sdk_client_submit(client, &submission);
+}
+
+bool loyal_cancel(struct loyal_client *client, loyal_ticket ticket)
+{
+    struct pending *pending = sdk_pending_of(&client->pending, ticket);
+    if (pending == NULL || pending->state == PENDING_OVER)
+        return false;
+    sdk_pending_finish(&client->pending, pending, LOYAL_CODE_CANCELLED);
+    return true;
 }
 
 size_t loyal_in_flight(const struct loyal_client *client)
@@ -188,6 +189,7 @@ const char *loyal_code_name(enum loyal_code code)
     case LOYAL_CODE_CERTIFICATE: return "CERTIFICATE";
     case LOYAL_CODE_PROTOCOL: return "PROTOCOL";
     case LOYAL_CODE_MEMORY: return "MEMORY";
+    case LOYAL_CODE_CANCELLED: return "CANCELLED";
     default: break;
     }
     const struct outcome *outcome = outcome_of((Loyal__V1__ResultCode)code);

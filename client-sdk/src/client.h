@@ -20,7 +20,8 @@
 #define CLIENT_DEADLINE_MS        10000
 #define CLIENT_CONNECT_TIMEOUT_MS 5000
 /* In flight before the first Hello, where the options do not say. */
-#define CLIENT_IN_FLIGHT 256
+#define CLIENT_IN_FLIGHT  256
+#define CLIENT_HELD_BYTES (16u << 20)
 
 struct loyal_client {
     char *host;
@@ -29,6 +30,7 @@ struct loyal_client {
     uint32_t deadline_ms;
     uint32_t in_flight_max; /* 0: the server's */
     uint32_t connect_timeout_ms;
+    size_t held_bytes_max;
     bool no_repeat;
 
     struct message hello; /* encoded once */
@@ -40,9 +42,12 @@ struct loyal_client {
     struct answer_box *kept;     /* of the last blocking call */
 
     bool wants_connection; /* loyal_connect is waiting */
-    bool polling;          /* inside loyal_poll: callbacks may not come back here */
-    bool closing;
-    bool unread; /* a turn stopped with input left in TLS's buffer */
+    bool waiting;          /* in a blocking call, which needs the client afterwards */
+    bool turning;          /* in a turn: callbacks may not begin another */
+    bool closing;          /* destroyed; when in a turn, its end frees it */
+    bool fresh;            /* something was submitted that no turn has looked at */
+    bool unread;           /* a turn stopped with input left in TLS's buffer */
+    uint64_t delivered;    /* answers, ever */
     struct jitter jitter;
     uint32_t failures; /* connections lost in a row without an answer */
     int64_t not_before_us;
@@ -66,13 +71,14 @@ struct submission {
 };
 
 /* client.c: loyal_submit with all its choices. */
-bool sdk_client_submit(struct loyal_client *client, const struct submission *submission);
+loyal_ticket sdk_client_submit(struct loyal_client *client, const struct submission *submission);
+/* The end of one that was destroyed. */
+void sdk_client_free(struct loyal_client *client);
 
-/* exchange.c: what is due at now_us, and sending. Returns how many answers were delivered. */
-int sdk_exchange_prepare(struct loyal_client *client, int64_t now_us);
-/* What the socket has to say, after poll(2). Returns how many answers were delivered. */
-int sdk_exchange_service(struct loyal_client *client, short events, int64_t now_us);
-/* When prepare must be called at the latest; INT64_MAX: never. */
+/* exchange.c: one turn: what these events of the socket bring, what is due, and sending. Never
+ * waits. Returns how many answers were delivered. */
+int sdk_exchange_turn(struct loyal_client *client, short events, int64_t now_us);
+/* When the next turn is due without events; INT64_MAX: never. */
 int64_t sdk_exchange_timer_us(const struct loyal_client *client);
 /* Delivers everything in flight as failed and closes the connection. */
 void sdk_exchange_abandon(struct loyal_client *client);

@@ -33,7 +33,10 @@ static void state_set(struct connection *connection, enum connection_state state
 {
     /* Rows: from; columns: to. CONNECTING to itself: the next address. */
     static const bool transitions[CONNECTION_STATES][CONNECTION_STATES] = {
-        [CONNECTION_DOWN] = {[CONNECTION_CONNECTING] = true, [CONNECTION_DOWN] = true},
+        [CONNECTION_DOWN] = {[CONNECTION_RESOLVING] = true,
+                             [CONNECTION_CONNECTING] = true,
+                             [CONNECTION_DOWN] = true},
+        [CONNECTION_RESOLVING] = {[CONNECTION_CONNECTING] = true, [CONNECTION_DOWN] = true},
         [CONNECTION_CONNECTING] = {[CONNECTION_CONNECTING] = true,
                                    [CONNECTION_SECURING] = true,
                                    [CONNECTION_DOWN] = true},
@@ -50,6 +53,7 @@ void sdk_connection_init(struct connection *connection)
     *connection = (struct connection){.fd = -1};
     connection->in.max = IN_BYTES_MAX;
     connection->out.max = OUT_BYTES_MAX;
+    sdk_watch_init(&connection->watch);
 }
 
 void sdk_connection_free(struct connection *connection)
@@ -58,12 +62,14 @@ void sdk_connection_free(struct connection *connection)
     sdk_buffer_free(&connection->in);
     sdk_buffer_free(&connection->out);
     sdk_tls_free(&connection->tls);
+    sdk_watch_free(&connection->watch);
 }
 
 static void socket_close(struct connection *connection)
 {
     SSL_free(connection->ssl);
     connection->ssl = NULL;
+    sdk_watch_forget(&connection->watch, connection->fd);
     if (connection->fd >= 0)
         (void)close(connection->fd);
     connection->fd = -1;
@@ -72,6 +78,9 @@ static void socket_close(struct connection *connection)
 void sdk_connection_close(struct connection *connection)
 {
     socket_close(connection);
+    if (connection->lookup != NULL)
+        sdk_watch_forget(&connection->watch, sdk_lookup_fd(connection->lookup));
+    sdk_lookup_drop(&connection->lookup);
     if (connection->addresses != NULL)
         freeaddrinfo(connection->addresses);
     connection->addresses = connection->address = NULL;
@@ -133,18 +142,39 @@ static bool address_try(struct connection *connection, int64_t now_us, struct fa
     return true;
 }
 
+/* An address is taken as it stands; a name is looked up beside the loop. */
 bool sdk_connection_open(struct connection *connection, int64_t now_us, int64_t deadline_us,
                          struct failure *failure)
 {
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    const struct addrinfo hints = {
+        .ai_flags = AI_NUMERICHOST, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     assert(connection->state == CONNECTION_DOWN);
-    int rc = getaddrinfo(connection->host, connection->port, &hints, &connection->addresses);
-    if (rc != 0) {
-        connection->addresses = NULL;
-        return fail_socket(connection, gai_strerror(rc), 0, failure);
-    }
-    connection->address = connection->addresses;
     connection->deadline_us = deadline_us;
+    int rc = getaddrinfo(connection->host, connection->port, &hints, &connection->addresses);
+    if (rc == 0) {
+        connection->address = connection->addresses;
+        return address_try(connection, now_us, failure);
+    }
+    connection->addresses = NULL;
+    if (rc != EAI_NONAME)
+        return fail_socket(connection, gai_strerror(rc), 0, failure);
+    connection->lookup = sdk_lookup_start(connection->host, connection->port);
+    if (connection->lookup == NULL)
+        return fail_socket(connection, "cannot look the name up", errno, failure);
+    state_set(connection, CONNECTION_RESOLVING);
+    return true;
+}
+
+static bool advance_resolving(struct connection *connection, int64_t now_us,
+                              struct failure *failure)
+{
+    if (!sdk_lookup_is_over(connection->lookup))
+        return true;
+    sdk_watch_forget(&connection->watch, sdk_lookup_fd(connection->lookup));
+    int rc = sdk_lookup_take(&connection->lookup, &connection->addresses);
+    if (rc != 0)
+        return fail_socket(connection, gai_strerror(rc), 0, failure);
+    connection->address = connection->addresses;
     return address_try(connection, now_us, failure);
 }
 
@@ -204,6 +234,9 @@ static bool advance_securing(struct connection *connection, struct failure *fail
 
 bool sdk_connection_advance(struct connection *connection, int64_t now_us, struct failure *failure)
 {
+    if (connection->state == CONNECTION_RESOLVING &&
+        !advance_resolving(connection, now_us, failure))
+        return false;
     if (connection->state == CONNECTION_CONNECTING &&
         !advance_connecting(connection, now_us, failure))
         return false;
@@ -308,9 +341,15 @@ enum connection_input sdk_connection_next(struct connection *connection, const u
 
 /* ---- waiting ---- */
 
+int sdk_connection_fd(const struct connection *connection)
+{
+    return connection->lookup != NULL ? sdk_lookup_fd(connection->lookup) : connection->fd;
+}
+
 short sdk_connection_events(const struct connection *connection)
 {
     switch (connection->state) {
+    case CONNECTION_RESOLVING: return POLLIN;
     case CONNECTION_CONNECTING: return POLLOUT;
     case CONNECTION_SECURING: return connection->wants_write ? POLLOUT : POLLIN;
     case CONNECTION_GREETING:
@@ -321,10 +360,18 @@ short sdk_connection_events(const struct connection *connection)
     return 0;
 }
 
+bool sdk_connection_watch(struct connection *connection, struct failure *failure)
+{
+    return sdk_watch_set(&connection->watch, sdk_connection_fd(connection),
+                         sdk_connection_events(connection)) ||
+           fail_socket(connection, "cannot watch the socket", errno, failure);
+}
+
 int64_t sdk_connection_timer_us(const struct connection *connection)
 {
     switch (connection->state) {
     case CONNECTION_CONNECTING: return connection->address_deadline_us;
+    case CONNECTION_RESOLVING:
     case CONNECTION_SECURING:
     case CONNECTION_GREETING: return connection->deadline_us;
     case CONNECTION_DOWN:

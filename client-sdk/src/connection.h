@@ -1,7 +1,6 @@
-/* One connection: addresses, socket, TLS, and frames in both directions. Never blocks, but for the
- * look-up of a host name when it is opened.
+/* One connection: addresses, socket, TLS, and frames in both directions. Never blocks.
  *
- * Called by exchange.c, which knows what the frames mean, and polled by poll.c. It must never
+ * Called by exchange.c, which knows what the frames mean, and waited for by poll.c. It must never
  * repeat anything by itself: when a function here fails, the owner closes the connection. */
 #ifndef LOYAL_SDK_CONNECTION_H
 #define LOYAL_SDK_CONNECTION_H
@@ -13,10 +12,13 @@
 
 #include "answer.h"
 #include "buffer.h"
+#include "lookup.h"
 #include "tls.h"
+#include "watch.h"
 
 enum connection_state {
     CONNECTION_DOWN,
+    CONNECTION_RESOLVING,  /* the host's name; an address needs none */
     CONNECTION_CONNECTING, /* TCP */
     CONNECTION_SECURING,   /* TLS */
     CONNECTION_GREETING,   /* Hello may be sent; its answer is awaited */
@@ -32,7 +34,9 @@ struct connection {
     const char *server_name;
 
     enum connection_state state;
-    int fd; /* -1: none */
+    int fd;             /* -1: none */
+    struct watch watch; /* of the caller's loop; outlives the socket */
+    struct lookup *lookup;
     SSL *ssl;
     struct addrinfo *addresses;
     struct addrinfo *address;    /* the one that is tried */
@@ -49,10 +53,10 @@ struct connection {
 void sdk_connection_init(struct connection *connection);
 void sdk_connection_free(struct connection *connection);
 
-/* Looks the host up and starts to connect. False: *failure says why. */
+/* Starts to look the host up, or to connect. False: *failure says why. */
 bool sdk_connection_open(struct connection *connection, int64_t now_us, int64_t deadline_us,
                          struct failure *failure) __attribute__((warn_unused_result));
-/* While CONNECTING and SECURING: goes on as far as possible, at the latest to GREETING. */
+/* Between DOWN and GREETING: goes on as far as possible. */
 bool sdk_connection_advance(struct connection *connection, int64_t now_us, struct failure *failure)
     __attribute__((warn_unused_result));
 /* GREETING to READY: the Hello was accepted. */
@@ -74,8 +78,12 @@ enum connection_input sdk_connection_read(struct connection *connection, struct 
 enum connection_input sdk_connection_next(struct connection *connection, const uint8_t **bytes_out,
                                           size_t *n_out, struct failure *failure);
 
-/* What to poll the socket for. */
+/* What to poll, -1: nothing, and what for. */
+int sdk_connection_fd(const struct connection *connection);
 short sdk_connection_events(const struct connection *connection);
+/* Tells the caller's loop of both. False: *failure says why that is not possible. */
+bool sdk_connection_watch(struct connection *connection, struct failure *failure)
+    __attribute__((warn_unused_result));
 /* When its time is up; INT64_MAX: it has none. */
 int64_t sdk_connection_timer_us(const struct connection *connection);
 

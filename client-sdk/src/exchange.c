@@ -1,11 +1,13 @@
 /* The exchange of requests and answers: Hello, sending, what an answer means for its request, and
  * what a lost connection means for all of them.
  *
- * Called by poll.c each turn and by client.c at the end. It must never report RETRY or REFUSED for
- * a request of which an earlier attempt may have been carried out, unless the server decided by
- * its key. */
+ * Called by poll.c each turn and by client.c at the end. A callback may submit, cancel and destroy:
+ * it is called with nothing half done, and nothing that it could change is kept across it. It must
+ * never report RETRY or REFUSED for a request of which an earlier attempt may have been carried
+ * out, unless the server decided by its key. */
 #include <assert.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "client.h"
@@ -14,52 +16,66 @@
 #define READS_PER_TURN 64
 #define WINDOW_UNKNOWN 16
 
-static int lose(struct loyal_client *client, const struct failure *failure, int64_t now_us);
+static void lose(struct loyal_client *client, const struct failure *failure, int64_t now_us);
 
 /* ---- delivering ---- */
 
-static int deliver(struct loyal_client *client, struct pending *pending)
+static void deliver(struct loyal_client *client, struct pending *pending)
 {
     loyal_callback *callback = pending->callback;
     void *context = pending->context;
     client->incoming->answer.attempts = pending->attempts;
+    client->delivered++;
     sdk_pending_release(&client->pending, pending);
     callback(context, &client->incoming->answer);
-    return 1;
 }
 
-static int deliver_failure(struct loyal_client *client, struct pending *pending,
-                           const struct failure *failure)
+static void deliver_failure(struct loyal_client *client, struct pending *pending,
+                            const struct failure *failure)
 {
     sdk_answer_make(client->incoming, failure);
     if (pending->uncertain)
         client->incoming->answer.kind = LOYAL_UNKNOWN;
-    return deliver(client, pending);
+    deliver(client, pending);
 }
 
-/* Those that loyal_submit could not even encode. */
-static int deliver_failed(struct loyal_client *client)
+static void explain(const struct loyal_client *client, const struct pending *pending,
+                    struct failure *failure)
 {
-    int delivered = 0;
-    /* What callbacks submit meanwhile waits for the next turn. */
-    for (uint32_t n = client->pending.counts[PENDING_FAILED]; n > 0; n--) {
-        struct pending *pending = TAILQ_FIRST(&client->pending.lists[PENDING_FAILED]);
-        sdk_answer_make(client->incoming, pending->failure);
-        delivered += deliver(client, pending);
-    }
-    return delivered;
-}
-
-static int deliver_timeout(struct loyal_client *client, struct pending *pending)
-{
-    struct failure failure;
     bool down = client->connection.state != CONNECTION_READY && client->last.text[0] != '\0';
-    sdk_failure_set(&failure, LOYAL_RETRY, LOYAL_CODE_TIMEOUT, "no answer in time%s%.300s",
-                    down ? "; " : "", down ? client->last.text : "");
-    /* A frame in the connection's buffer cannot be taken back: it may leave after this. */
-    if (pending->state == PENDING_SENT)
-        pending->uncertain = true;
-    return deliver_failure(client, pending, &failure);
+    switch (pending->over) {
+    case LOYAL_CODE_INVALID_FIELD:
+        sdk_failure_set(failure, LOYAL_REFUSED, pending->over, "%s",
+                        pending->field[0] != '\0'
+                            ? "there is no such verb, or more than the array holds"
+                            : "the request does not fit into a frame");
+        (void)snprintf(failure->field, sizeof failure->field, "%s", pending->field);
+        break;
+    case LOYAL_CODE_MEMORY:
+        sdk_failure_set(failure, LOYAL_RETRY, pending->over, "no memory for the request");
+        break;
+    case LOYAL_CODE_TIMEOUT:
+        sdk_failure_set(failure, LOYAL_RETRY, pending->over, "no answer in time%s%.300s",
+                        down ? "; " : "", down ? client->last.text : "");
+        break;
+    case LOYAL_CODE_CANCELLED:
+        sdk_failure_set(failure, LOYAL_RETRY, pending->over, "cancelled by this program");
+        break;
+    default: *failure = client->last;
+    }
+}
+
+/* What ends meanwhile, by callbacks, waits for the next turn. */
+static void deliver_over(struct loyal_client *client)
+{
+    struct pending_table *table = &client->pending;
+    struct pending *pending;
+    for (uint32_t n = table->counts[PENDING_OVER];
+         n > 0 && (pending = TAILQ_FIRST(&table->lists[PENDING_OVER])) != NULL; n--) {
+        struct failure failure;
+        explain(client, pending, &failure);
+        deliver_failure(client, pending, &failure);
+    }
 }
 
 /* ---- answers ---- */
@@ -80,8 +96,8 @@ static bool is_repeated(struct loyal_client *client, struct pending *pending, in
     return pending->due_us < pending->deadline_us;
 }
 
-static int take_response(struct loyal_client *client, struct pending *pending,
-                         const Loyal__V1__Response *response, int64_t now_us)
+static void take_response(struct loyal_client *client, struct pending *pending,
+                          const Loyal__V1__Response *response, int64_t now_us)
 {
     struct loyal_answer *answer = &client->incoming->answer;
     if (!sdk_answer_fill(client->incoming, pending->verb, response)) {
@@ -89,14 +105,15 @@ static int take_response(struct loyal_client *client, struct pending *pending,
         sdk_failure_set(&failure, LOYAL_RETRY, LOYAL_CODE_PROTOCOL,
                         "the answer does not belong to the request");
         pending->uncertain = true;
-        return deliver_failure(client, pending, &failure);
+        deliver_failure(client, pending, &failure);
+        return;
     }
     client->failures = 0;
     if (answer->kind == LOYAL_UNKNOWN)
         pending->uncertain = true;
     if (is_repeated(client, pending, now_us)) {
         sdk_pending_move(&client->pending, pending, PENDING_WAITING, false);
-        return 0;
+        return;
     }
     if (pending->uncertain && (answer->kind == LOYAL_RETRY ||
                                (answer->kind == LOYAL_REFUSED && is_of_session(answer->code))))
@@ -105,11 +122,11 @@ static int take_response(struct loyal_client *client, struct pending *pending,
         client->server_time_us = answer->as_of_us;
         client->server_time_at_us = now_us;
     }
-    return deliver(client, pending);
+    deliver(client, pending);
 }
 
-static int take_hello(struct loyal_client *client, const Loyal__V1__Response *response,
-                      int64_t now_us)
+static void take_hello(struct loyal_client *client, const Loyal__V1__Response *response,
+                       int64_t now_us)
 {
     struct failure failure;
     sdk_answer_failure(response, &failure);
@@ -120,20 +137,21 @@ static int take_hello(struct loyal_client *client, const Loyal__V1__Response *re
                         "the answer to Hello is of another kind");
     if (failure.kind == LOYAL_UNKNOWN)
         failure.kind = LOYAL_RETRY; /* Hello has no effect that could be unknown */
-    if (failure.kind != LOYAL_OK)
-        return lose(client, &failure, now_us);
+    if (failure.kind != LOYAL_OK) {
+        lose(client, &failure, now_us);
+        return;
+    }
     uint32_t window = hello->limits != NULL ? hello->limits->in_flight_max : 0;
     client->server_in_flight_max = window > 0 ? window : WINDOW_UNKNOWN;
     client->server_deadline_ms_max = hello->limits != NULL ? hello->limits->deadline_ms_max : 0;
     client->server_time_us = hello->server_time_us;
     client->server_time_at_us = now_us;
     sdk_connection_accept(&client->connection);
-    return 0;
 }
 
 /* An answer that no request in flight waits for. */
-static int take_stray(struct loyal_client *client, uint64_t id, const Loyal__V1__Response *response,
-                      int64_t now_us)
+static void take_stray(struct loyal_client *client, uint64_t id,
+                       const Loyal__V1__Response *response, int64_t now_us)
 {
     struct failure failure;
     if (id == 0 && response->outcome->kind != OUTCOME_KIND(OK)) {
@@ -141,37 +159,38 @@ static int take_stray(struct loyal_client *client, uint64_t id, const Loyal__V1_
         sdk_answer_failure(response, &failure);
         if (failure.kind == LOYAL_UNKNOWN)
             failure.kind = LOYAL_RETRY;
-        return lose(client, &failure, now_us);
+        lose(client, &failure, now_us);
+        return;
     }
-    /* Its request has timed out meanwhile. */
+    /* Its request has timed out meanwhile, or was cancelled. */
     if (sdk_pending_was_numbered(&client->pending, id, client->sequence_before))
-        return 0;
+        return;
     sdk_failure_set(&failure, LOYAL_RETRY, LOYAL_CODE_PROTOCOL,
                     "an answer to a request that was never sent");
-    return lose(client, &failure, now_us);
+    lose(client, &failure, now_us);
 }
 
-static int take_message(struct loyal_client *client, const uint8_t *bytes, size_t n, int64_t now_us)
+static void take_message(struct loyal_client *client, const uint8_t *bytes, size_t n,
+                         int64_t now_us)
 {
     struct failure failure;
     uint64_t id = 0;
     const Loyal__V1__Response *response =
         sdk_answer_unpack(client->incoming, bytes, n, &id, &failure);
-    if (client->connection.state == CONNECTION_GREETING) {
-        if (response == NULL)
-            return lose(client, &failure, now_us);
-        return id == 0 || id == client->hello_id ? take_hello(client, response, now_us)
-                                                 : take_stray(client, id, response, now_us);
-    }
-    struct pending *pending = sdk_pending_find(&client->pending, id);
-    if (pending != NULL && response != NULL)
-        return take_response(client, pending, response, now_us);
-    if (pending != NULL) {
+    bool greeting = client->connection.state == CONNECTION_GREETING;
+    struct pending *pending = greeting ? NULL : sdk_pending_find(&client->pending, id);
+    if (pending != NULL && response != NULL) {
+        take_response(client, pending, response, now_us);
+    } else if (pending != NULL) {
         pending->uncertain = true;
-        return deliver_failure(client, pending, &failure);
+        deliver_failure(client, pending, &failure);
+    } else if (response == NULL) {
+        lose(client, &failure, now_us);
+    } else if (greeting && (id == 0 || id == client->hello_id)) {
+        take_hello(client, response, now_us);
+    } else {
+        take_stray(client, id, response, now_us);
     }
-    return response == NULL ? lose(client, &failure, now_us)
-                            : take_stray(client, id, response, now_us);
 }
 
 /* ---- losing the connection ---- */
@@ -182,44 +201,34 @@ static bool is_final(const struct failure *failure)
     return failure->kind == LOYAL_REFUSED || failure->code == LOYAL_CODE_PROTOCOL;
 }
 
-/* Of those in the list now, delivers each that is not to be sent again. */
-static int fail_list(struct loyal_client *client, enum pending_state state,
-                     const struct failure *failure)
+/* Of those in the list, ends each that is not to be sent again. */
+static void end_list(struct loyal_client *client, enum pending_state state, bool all)
 {
-    bool final = is_final(failure);
-    int delivered = 0;
     struct pending *pending = TAILQ_FIRST(&client->pending.lists[state]);
-    /* A callback can only append, hence the count. */
-    for (uint32_t n = client->pending.counts[state]; n > 0; n--) {
+    while (pending != NULL) {
         struct pending *next = TAILQ_NEXT(pending, entry);
-        if (final || !pending->repeat)
-            delivered += deliver_failure(client, pending, failure);
+        if (all || !pending->repeat)
+            sdk_pending_finish(&client->pending, pending, LOYAL_CODE_CONNECTION);
         pending = next;
     }
-    return delivered;
 }
 
-/* What was written may have been carried out. */
-static void uncertain_mark(struct loyal_client *client)
-{
-    struct pending *pending = TAILQ_FIRST(&client->pending.lists[PENDING_SENT]);
-    for (; pending != NULL; pending = TAILQ_NEXT(pending, entry))
-        if (pending->end <= client->connection.written)
-            pending->uncertain = true;
-}
-
-/* Closes the connection and decides what becomes of each request. */
-static int lose(struct loyal_client *client, const struct failure *failure, int64_t now_us)
+/* Takes back what was sent, in its order. What was written may have been carried out. */
+static void take_back(struct loyal_client *client)
 {
     struct pending_table *table = &client->pending;
-    struct pending *pending = TAILQ_LAST(&table->lists[PENDING_SENT], pending_list);
-    uncertain_mark(client);
-    while (pending != NULL) {
-        struct pending *before = TAILQ_PREV(pending, pending_list, entry);
-        if (pending->repeat && !is_final(failure))
-            sdk_pending_move(table, pending, PENDING_READY, true);
-        pending = before;
+    struct pending *pending;
+    while ((pending = TAILQ_LAST(&table->lists[PENDING_SENT], pending_list)) != NULL) {
+        if (pending->end <= client->connection.written)
+            pending->uncertain = true;
+        sdk_pending_move(table, pending, PENDING_READY, true);
     }
+}
+
+/* Closes the connection and decides what becomes of each request; calls nobody back. */
+static void lose(struct loyal_client *client, const struct failure *failure, int64_t now_us)
+{
+    take_back(client);
     sdk_connection_close(&client->connection);
     client->unread = false;
     client->last = *failure;
@@ -227,11 +236,8 @@ static int lose(struct loyal_client *client, const struct failure *failure, int6
     client->failures++;
     client->not_before_us =
         now_us + sdk_retry_delay_us(&client->jitter, client->failures, failure->retry_after_ms);
-    /* SENT last: their callbacks must not find themselves among the others. */
-    int delivered = fail_list(client, PENDING_READY, failure);
-    delivered += fail_list(client, PENDING_WAITING, failure);
-    delivered += fail_list(client, PENDING_SENT, failure);
-    return delivered;
+    end_list(client, PENDING_READY, is_final(failure));
+    end_list(client, PENDING_WAITING, is_final(failure));
 }
 
 /* ---- sending ---- */
@@ -286,47 +292,25 @@ static bool put_hello(struct loyal_client *client, int64_t now_us, struct failur
     return false;
 }
 
-static int send_ready(struct loyal_client *client, int64_t now_us)
+static void send_ready(struct loyal_client *client, int64_t now_us)
 {
     struct failure failure;
+    client->fresh = false;
     if (client->connection.state != CONNECTION_READY)
-        return 0;
+        return;
     /* Once more when the first round left the buffer empty: there may be more than it holds. */
     do {
         put_ready(client, now_us);
         if (sdk_buffer_used(&client->connection.out) == 0)
-            return 0;
-        if (!sdk_connection_write(&client->connection, &failure))
-            return lose(client, &failure, now_us);
+            return;
+        if (!sdk_connection_write(&client->connection, &failure)) {
+            lose(client, &failure, now_us);
+            return;
+        }
     } while (sdk_buffer_used(&client->connection.out) == 0);
-    return 0;
 }
 
-/* ---- a turn ---- */
-
-static int run_timers(struct loyal_client *client, int64_t now_us)
-{
-    struct pending_table *table = &client->pending;
-    int delivered = 0;
-    if (now_us < table->next_timer_us)
-        return 0;
-    for (uint32_t i = 0; i < table->slot_count; i++) {
-        struct pending *pending = table->slots[i];
-        if (now_us < sdk_pending_timer_us(pending))
-            continue;
-        if (now_us >= pending->deadline_us)
-            delivered += deliver_timeout(client, pending);
-        else
-            sdk_pending_move(table, pending, PENDING_READY, false);
-    }
-    int64_t next_us = INT64_MAX;
-    for (uint32_t i = 0; i < table->slot_count; i++) {
-        int64_t timer_us = sdk_pending_timer_us(table->slots[i]);
-        next_us = timer_us < next_us ? timer_us : next_us;
-    }
-    table->next_timer_us = next_us;
-    return delivered;
-}
+/* ---- connecting ---- */
 
 static bool wants_to_connect(const struct loyal_client *client)
 {
@@ -334,69 +318,56 @@ static bool wants_to_connect(const struct loyal_client *client)
            (client->wants_connection || client->pending.in_use > 0);
 }
 
-static int connect_if_due(struct loyal_client *client, int64_t now_us)
+static void connect_if_due(struct loyal_client *client, int64_t now_us)
 {
     struct failure failure;
     if (!wants_to_connect(client) || now_us < client->not_before_us)
-        return 0;
+        return;
     int64_t deadline_us = now_us + (int64_t)client->connect_timeout_ms * 1000;
-    if (sdk_connection_open(&client->connection, now_us, deadline_us, &failure))
-        return 0;
-    return lose(client, &failure, now_us);
+    if (!sdk_connection_open(&client->connection, now_us, deadline_us, &failure))
+        lose(client, &failure, now_us);
 }
 
-static int advance(struct loyal_client *client, int64_t now_us)
+static void advance(struct loyal_client *client, int64_t now_us)
 {
     struct failure failure;
     struct connection *connection = &client->connection;
     enum connection_state before = connection->state;
-    if (!sdk_connection_advance(connection, now_us, &failure))
-        return lose(client, &failure, now_us);
-    if (before == CONNECTION_GREETING || connection->state != CONNECTION_GREETING)
-        return 0;
-    if (!put_hello(client, now_us, &failure) || !sdk_connection_write(connection, &failure))
-        return lose(client, &failure, now_us);
-    return 0;
+    bool ok = sdk_connection_advance(connection, now_us, &failure);
+    if (ok && before != CONNECTION_GREETING && connection->state == CONNECTION_GREETING)
+        ok = put_hello(client, now_us, &failure) && sdk_connection_write(connection, &failure);
+    if (!ok)
+        lose(client, &failure, now_us);
 }
 
-int sdk_exchange_prepare(struct loyal_client *client, int64_t now_us)
-{
-    int delivered = deliver_failed(client);
-    delivered += run_timers(client, now_us);
-    if (now_us >= sdk_connection_timer_us(&client->connection))
-        delivered += advance(client, now_us);
-    delivered += connect_if_due(client, now_us);
-    return delivered + send_ready(client, now_us);
-}
+/* ---- reading ---- */
 
 static bool is_open(const struct connection *connection)
 {
     return connection->state == CONNECTION_GREETING || connection->state == CONNECTION_READY;
 }
 
-static int take_messages(struct loyal_client *client, int64_t now_us)
+static void take_messages(struct loyal_client *client, int64_t now_us)
 {
     struct failure failure;
     const uint8_t *bytes = NULL;
     size_t n = 0;
-    int delivered = 0;
     while (is_open(&client->connection)) {
         enum connection_input input =
             sdk_connection_next(&client->connection, &bytes, &n, &failure);
-        if (input == INPUT_FAILED)
-            return delivered + lose(client, &failure, now_us);
         if (input == INPUT_NONE)
             break;
-        delivered += take_message(client, bytes, n, now_us);
+        if (input == INPUT_FAILED)
+            lose(client, &failure, now_us);
+        else
+            take_message(client, bytes, n, now_us);
     }
-    return delivered;
 }
 
-static int read_answers(struct loyal_client *client, int64_t now_us)
+static void read_answers(struct loyal_client *client, int64_t now_us)
 {
     struct failure failure;
     struct connection *connection = &client->connection;
-    int delivered = 0;
     client->unread = false;
     for (int reads = 0; is_open(connection); reads++) {
         if (reads == READS_PER_TURN) {
@@ -405,39 +376,65 @@ static int read_answers(struct loyal_client *client, int64_t now_us)
         }
         enum connection_input input = sdk_connection_read(connection, &failure);
         if (input == INPUT_FAILED)
-            return delivered + lose(client, &failure, now_us);
-        if (input == INPUT_NONE)
+            lose(client, &failure, now_us);
+        if (input != INPUT_SOME)
             break;
-        delivered += take_messages(client, now_us);
+        take_messages(client, now_us);
         if (connection->ssl != NULL && !SSL_has_pending(connection->ssl))
             break;
     }
-    return delivered;
 }
 
-int sdk_exchange_service(struct loyal_client *client, short events, int64_t now_us)
+/* ---- a turn ---- */
+
+static void use_events(struct loyal_client *client, short events, int64_t now_us)
 {
     struct connection *connection = &client->connection;
     struct failure failure;
-    int delivered = 0;
-    if (events == 0 && !client->unread && !connection->write_broken)
-        return 0;
-    if (connection->state == CONNECTION_CONNECTING || connection->state == CONNECTION_SECURING)
-        return advance(client, now_us);
-    if ((events & POLLOUT) != 0 && is_open(connection) &&
-        !sdk_connection_write(connection, &failure))
-        return lose(client, &failure, now_us);
-    if ((events & ~POLLOUT) != 0 || client->unread || connection->write_broken)
-        delivered += read_answers(client, now_us);
-    return delivered;
+    if (!is_open(connection)) {
+        if (connection->state != CONNECTION_DOWN && events != 0)
+            advance(client, now_us);
+        return;
+    }
+    if ((events & POLLOUT) != 0 && !sdk_connection_write(connection, &failure))
+        lose(client, &failure, now_us);
+    else if ((events & ~POLLOUT) != 0 || client->unread || connection->write_broken)
+        read_answers(client, now_us);
+}
+
+static void run_timers(struct loyal_client *client, int64_t now_us)
+{
+    struct pending *pending;
+    while ((pending = sdk_pending_due(&client->pending, now_us)) != NULL) {
+        if (now_us >= pending->deadline_us)
+            sdk_pending_finish(&client->pending, pending, LOYAL_CODE_TIMEOUT);
+        else
+            sdk_pending_move(&client->pending, pending, PENDING_READY, false);
+    }
+    if (now_us >= sdk_connection_timer_us(&client->connection))
+        advance(client, now_us);
+}
+
+int sdk_exchange_turn(struct loyal_client *client, short events, int64_t now_us)
+{
+    struct failure failure;
+    uint64_t before = client->delivered;
+    use_events(client, events, now_us);
+    run_timers(client, now_us);
+    deliver_over(client);
+    connect_if_due(client, now_us);
+    send_ready(client, now_us);
+    if (!sdk_connection_watch(&client->connection, &failure))
+        lose(client, &failure, now_us);
+    return (int)(client->delivered - before);
 }
 
 int64_t sdk_exchange_timer_us(const struct loyal_client *client)
 {
-    if (client->pending.counts[PENDING_FAILED] > 0 || client->unread ||
+    if (client->pending.counts[PENDING_OVER] > 0 || client->fresh || client->unread ||
         client->connection.write_broken)
         return 0;
-    int64_t timer_us = client->pending.next_timer_us;
+    int64_t timer_us = sdk_pending_timer_us(&client->pending);
     int64_t connection_us = wants_to_connect(client) ? client->not_before_us
                                                      : sdk_connection_timer_us(&client->connection);
     return connection_us < timer_us ? connection_us : timer_us;
@@ -445,14 +442,12 @@ int64_t sdk_exchange_timer_us(const struct loyal_client *client)
 
 void sdk_exchange_abandon(struct loyal_client *client)
 {
-    struct failure failure;
-    struct pending *pending;
-    (void)deliver_failed(client);
-    uncertain_mark(client);
-    sdk_failure_set(&failure, LOYAL_RETRY, LOYAL_CODE_CONNECTION, "the client was destroyed");
-    for (int state = PENDING_READY; state < PENDING_STATES; state++) {
-        while ((pending = TAILQ_FIRST(&client->pending.lists[state])) != NULL)
-            (void)deliver_failure(client, pending, &failure);
-    }
+    deliver_over(client);
+    take_back(client);
     sdk_connection_close(&client->connection);
+    sdk_failure_set(&client->last, LOYAL_RETRY, LOYAL_CODE_CONNECTION, "the client was destroyed");
+    end_list(client, PENDING_READY, true);
+    end_list(client, PENDING_WAITING, true);
+    while (client->pending.counts[PENDING_OVER] > 0)
+        deliver_over(client);
 }

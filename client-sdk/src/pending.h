@@ -1,4 +1,5 @@
-/* The requests in flight: a table by id, and lists in order of submission.
+/* The requests in flight: a table by id, lists in order of submission, and a heap by time. No step
+ * costs more than the heap's logarithm.
  *
  * Called by exchange.c and client.c. A pending request keeps its message, so that it can be sent
  * again, byte for byte, under the same key. It must never be delivered twice: sdk_pending_release
@@ -14,15 +15,17 @@
 #include "answer.h"
 #include "request.h"
 
-#define PENDING_SLOT_BITS 12
+#define PENDING_SLOT_BITS 16
 #define PENDING_MAX       (1u << PENDING_SLOT_BITS)
+/* A longer message's buffer is not kept for the slot's next use. */
+#define PENDING_KEPT_BYTES 512
 
 enum pending_state {
     PENDING_FREE,
     PENDING_READY,   /* to be sent as soon as there is a connection with room */
     PENDING_WAITING, /* to be sent again at due_us */
     PENDING_SENT,    /* given to the connection; whether its bytes left tells `end` */
-    PENDING_FAILED,  /* never to be sent: `failure` is its answer */
+    PENDING_OVER,    /* never to be sent again: `over` says why */
     PENDING_STATES,
 };
 
@@ -32,16 +35,21 @@ struct pending {
     enum loyal_verb verb;
     uint32_t slot;
     uint32_t attempts;
+    uint32_t timer; /* its place in the heap, from 1; 0: it has no time */
     bool repeat;
-    bool uncertain; /* an earlier attempt may have been carried out */
-    uint64_t id;    /* of the last sending; 0: of none */
-    uint64_t end;   /* the connection's count of bytes behind this frame */
+    bool uncertain;  /* an earlier attempt may have been carried out */
+    uint64_t ticket; /* of its submission */
+    uint64_t id;     /* of the last sending; 0: of none */
+    uint64_t end;    /* the connection's count of bytes behind this frame */
     int64_t deadline_us;
     int64_t due_us;
+    int64_t timer_us; /* when to look at it at the latest */
     loyal_callback *callback;
     void *context;
     struct message message;
-    struct failure *failure; /* of FAILED; owned */
+    enum loyal_code over; /* of OVER: INVALID_FIELD or MEMORY: never encoded; TIMEOUT; CANCELLED;
+                             CONNECTION: the client's last loss */
+    const char *field;    /* of INVALID_FIELD */
 };
 
 TAILQ_HEAD(pending_list, pending);
@@ -52,9 +60,12 @@ struct pending_table {
     uint32_t in_use;                           /* not FREE */
     struct pending_list lists[PENDING_STATES]; /* one for each state; SENT in order of sending */
     uint32_t counts[PENDING_STATES];
-    uint64_t sequence;     /* of ids: how many were given out */
-    size_t queued_bytes;   /* of READY and WAITING */
-    int64_t next_timer_us; /* no timer of the table is due before this */
+    struct pending **timers; /* a heap: no parent is later than its children */
+    uint32_t timer_count;
+    uint64_t sequence;   /* of ids: how many were given out */
+    uint64_t submitted;  /* of tickets, likewise */
+    size_t held_bytes;   /* of all messages */
+    size_t queued_bytes; /* of READY and WAITING */
 };
 
 void sdk_pending_init(struct pending_table *table);
@@ -73,6 +84,11 @@ void sdk_pending_move(struct pending_table *table, struct pending *pending,
 
 /* A new id for the next sending. */
 uint64_t sdk_pending_number(struct pending_table *table, struct pending *pending);
+/* Ends it with that code, as RETRY or, when its bytes may be under way, as UNKNOWN. */
+void sdk_pending_finish(struct pending_table *table, struct pending *pending, enum loyal_code over);
+
+/* The request of that submission, not yet delivered, or NULL. */
+struct pending *sdk_pending_of(const struct pending_table *table, uint64_t ticket);
 /* The SENT request with that id, or NULL. */
 struct pending *sdk_pending_find(const struct pending_table *table, uint64_t id);
 /* Whether that id was given out after the count `sequence` of ids. */
@@ -81,7 +97,9 @@ bool sdk_pending_was_numbered(const struct pending_table *table, uint64_t id, ui
 /* Takes it out of the table; it may be taken again at once. */
 void sdk_pending_release(struct pending_table *table, struct pending *pending);
 
-/* When to look at it at the latest. */
-int64_t sdk_pending_timer_us(const struct pending *pending);
+/* One whose time has come, or NULL. */
+struct pending *sdk_pending_due(const struct pending_table *table, int64_t now_us);
+/* When that will be; INT64_MAX: never. */
+int64_t sdk_pending_timer_us(const struct pending_table *table);
 
 #endif

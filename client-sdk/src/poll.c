@@ -1,7 +1,7 @@
-/* One turn of the loop, for one client or many.
+/* Who turns the loop: the library with one poll(2), for one client or many, or the caller's own.
  *
- * Public functions; call.c turns the loop through here too. One poll(2) a turn. It must never wait
- * longer than the first timer of any client. */
+ * Public functions; call.c turns the loop through here too. All of them come to the same turn. It
+ * must never wait longer than the first timer of any client. */
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
@@ -22,37 +22,61 @@ static int ms_until(int64_t timer_us, int64_t now_us, int timeout_ms)
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-static int prepare(struct loyal_client *client, int64_t now_us)
+static void turn_begin(struct loyal_client *client)
 {
-    assert(!client->polling);
-    client->polling = true;
-    int delivered = sdk_exchange_prepare(client, now_us);
-    client->polling = false;
+    assert(!client->turning && !client->closing);
+    client->turning = true;
+}
+
+/* A client that a callback destroyed goes here. */
+static void turn_end(struct loyal_client *client)
+{
+    client->turning = false;
+    if (client->closing)
+        sdk_client_free(client);
+}
+
+/* ---- the caller's loop ---- */
+
+int loyal_client_fd(struct loyal_client *client)
+{
+    struct watch *watch = &client->connection.watch;
+    if (watch->fd < 0)
+        client->fresh = true; /* the next turn watches the socket that may be there already */
+    return sdk_watch_open(watch);
+}
+
+int loyal_client_timeout_ms(const struct loyal_client *client)
+{
+    return ms_until(sdk_exchange_timer_us(client), sdk_now_us(), -1);
+}
+
+int loyal_client_drive(struct loyal_client *client)
+{
+    turn_begin(client);
+    short events = sdk_watch_ready(&client->connection.watch);
+    int delivered = sdk_exchange_turn(client, events, sdk_now_us());
+    turn_end(client);
     return delivered;
 }
 
-/* Reads, and sends at once what the callbacks have submitted. */
-static int service(struct loyal_client *client, short events, int64_t now_us)
-{
-    client->polling = true;
-    int delivered = sdk_exchange_service(client, events, now_us);
-    if (events != 0 || delivered > 0)
-        delivered += sdk_exchange_prepare(client, now_us);
-    client->polling = false;
-    return delivered;
-}
+/* ---- the library's ---- */
 
+/* One turn to prepare what is waited for, and one with what came. */
 static int turn(struct loyal_client *const *clients, struct pollfd *fds, size_t count,
                 int timeout_ms)
 {
     int64_t now_us = sdk_now_us();
     int delivered = 0;
     for (size_t i = 0; i < count; i++)
-        delivered += prepare(clients[i], now_us);
+        turn_begin(clients[i]);
+    for (size_t i = 0; i < count; i++)
+        delivered += sdk_exchange_turn(clients[i], 0, now_us);
     int wait_ms = delivered > 0 ? 0 : timeout_ms;
     for (size_t i = 0; i < count; i++) {
         const struct connection *connection = &clients[i]->connection;
-        fds[i] = (struct pollfd){.fd = connection->fd, .events = sdk_connection_events(connection)};
+        fds[i] = (struct pollfd){.fd = sdk_connection_fd(connection),
+                                 .events = sdk_connection_events(connection)};
         wait_ms = ms_until(sdk_exchange_timer_us(clients[i]), now_us, wait_ms);
     }
     int ready = poll(fds, count, wait_ms);
@@ -60,7 +84,9 @@ static int turn(struct loyal_client *const *clients, struct pollfd *fds, size_t 
     if (wait_ms != 0)
         now_us = sdk_now_us();
     for (size_t i = 0; i < count; i++)
-        delivered += service(clients[i], ready > 0 ? fds[i].revents : 0, now_us);
+        delivered += sdk_exchange_turn(clients[i], ready > 0 ? fds[i].revents : 0, now_us);
+    for (size_t i = 0; i < count; i++)
+        turn_end(clients[i]);
     return delivered;
 }
 

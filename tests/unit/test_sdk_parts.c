@@ -74,6 +74,13 @@ static struct pending *pending_make(struct pending_table *table, int64_t deadlin
     return pending;
 }
 
+static void pending_drop(struct pending_table *table, struct pending *pending)
+{
+    if (pending->state != PENDING_OVER)
+        sdk_pending_finish(table, pending, LOYAL_CODE_TIMEOUT);
+    sdk_pending_release(table, pending);
+}
+
 static void pending_is_found_by_its_last_id_only(void **state)
 {
     struct pending_table table;
@@ -113,14 +120,35 @@ static void pending_table_is_bounded_and_reuses(void **state)
         (void)pending_make(&table, 1000);
     assert_int_equal(table.in_use, PENDING_MAX);
     assert_null(sdk_pending_take(&table));
+    assert_int_equal(table.held_bytes, 10 * PENDING_MAX);
     struct pending *some = table.slots[77];
-    sdk_pending_release(&table, some);
+    pending_drop(&table, some);
     assert_ptr_equal(sdk_pending_take(&table), some);
     for (unsigned i = 0; i < PENDING_MAX; i++)
         if (table.slots[i]->state != PENDING_FREE)
-            sdk_pending_release(&table, table.slots[i]);
+            pending_drop(&table, table.slots[i]);
     assert_int_equal(table.in_use, 0);
     assert_int_equal(table.queued_bytes, 0);
+    assert_int_equal(table.held_bytes, 0);
+    sdk_pending_free(&table);
+}
+
+static void a_ticket_names_one_submission(void **state)
+{
+    struct pending_table table;
+    (void)state;
+    sdk_pending_init(&table);
+    struct pending *pending = pending_make(&table, 1000);
+    uint64_t first = pending->ticket;
+    assert_true(first != LOYAL_FULL);
+    assert_ptr_equal(sdk_pending_of(&table, first), pending);
+    assert_null(sdk_pending_of(&table, LOYAL_FULL));
+    assert_null(sdk_pending_of(&table, first + 1));
+    pending_drop(&table, pending);
+    assert_null(sdk_pending_of(&table, first));
+    assert_ptr_equal(pending_make(&table, 1000), pending); /* the same slot */
+    assert_null(sdk_pending_of(&table, first));
+    pending_drop(&table, pending);
     sdk_pending_free(&table);
 }
 
@@ -129,16 +157,54 @@ static void pending_timers(void **state)
     struct pending_table table;
     (void)state;
     sdk_pending_init(&table);
-    assert_true(table.next_timer_us == INT64_MAX);
+    assert_true(sdk_pending_timer_us(&table) == INT64_MAX);
+    assert_null(sdk_pending_due(&table, INT64_MAX - 1));
     struct pending *pending = pending_make(&table, 1000);
-    assert_int_equal(table.next_timer_us, 1000);
+    assert_int_equal(sdk_pending_timer_us(&table), 1000);
     pending->due_us = 500;
     sdk_pending_move(&table, pending, PENDING_SENT, false);
-    assert_int_equal(sdk_pending_timer_us(pending), 1000);
+    assert_int_equal(sdk_pending_timer_us(&table), 1000);
     sdk_pending_move(&table, pending, PENDING_WAITING, false);
-    assert_int_equal(sdk_pending_timer_us(pending), 500);
-    assert_int_equal(table.next_timer_us, 500);
-    sdk_pending_release(&table, pending);
+    assert_int_equal(sdk_pending_timer_us(&table), 500);
+    assert_null(sdk_pending_due(&table, 499));
+    assert_ptr_equal(sdk_pending_due(&table, 500), pending);
+    pending_drop(&table, pending);
+    assert_true(sdk_pending_timer_us(&table) == INT64_MAX);
+    sdk_pending_free(&table);
+}
+
+/* The heap against a search: times come, change and go in any order. */
+static void the_earliest_timer_is_known(void **state)
+{
+    enum { COUNT = 300, STEPS = 20000 };
+    struct pending_table table;
+    struct jitter dice = {.state = 20260101};
+    (void)state;
+    sdk_pending_init(&table);
+    for (int step = 0; step < STEPS; step++) {
+        struct pending *some =
+            table.slot_count > 0 ? table.slots[sdk_jitter_below(&dice, table.slot_count)] : NULL;
+        int64_t later_us = 1 + (int64_t)sdk_jitter_below(&dice, 1000);
+        if (some == NULL || (some->state == PENDING_FREE && table.in_use < COUNT))
+            (void)pending_make(&table, later_us);
+        else if (some->state == PENDING_READY)
+            sdk_pending_move(&table, some, PENDING_SENT, false);
+        else if (some->state == PENDING_SENT && step % 2 == 0)
+            some->due_us = later_us, sdk_pending_move(&table, some, PENDING_WAITING, false);
+        else if (some->state != PENDING_FREE && table.in_use > COUNT / 2)
+            pending_drop(&table, some);
+        else
+            (void)pending_make(&table, later_us);
+        int64_t first_us = INT64_MAX;
+        for (uint32_t i = 0; i < table.slot_count; i++)
+            if (table.slots[i]->state != PENDING_FREE && table.slots[i]->timer_us < first_us)
+                first_us = table.slots[i]->timer_us;
+        assert_true(sdk_pending_timer_us(&table) == first_us);
+        assert_int_equal(table.timer_count, table.in_use);
+    }
+    for (uint32_t i = 0; i < table.slot_count; i++)
+        if (table.slots[i]->state != PENDING_FREE)
+            pending_drop(&table, table.slots[i]);
     sdk_pending_free(&table);
 }
 
@@ -188,7 +254,7 @@ static void every_code_has_a_name(void **state)
     assert_string_equal(loyal_code_name(LOYAL_CODE_OK), "OK");
     for (int code = LOYAL_CODE_OK; code <= LOYAL_CODE_ALREADY_EXISTS; code++)
         assert_string_not_equal(loyal_code_name((enum loyal_code)code), "UNRECOGNISED");
-    for (int code = LOYAL_CODE_CONNECTION; code <= LOYAL_CODE_MEMORY; code++)
+    for (int code = LOYAL_CODE_CONNECTION; code <= LOYAL_CODE_CANCELLED; code++)
         assert_string_not_equal(loyal_code_name((enum loyal_code)code), "UNRECOGNISED");
     assert_string_equal(loyal_code_name((enum loyal_code)999), "UNRECOGNISED");
     assert_string_equal(loyal_version(), LOYAL_VERSION);
@@ -203,7 +269,9 @@ int main(void)
         cmocka_unit_test(keys_are_uuids_of_their_time),
         cmocka_unit_test(pending_is_found_by_its_last_id_only),
         cmocka_unit_test(pending_table_is_bounded_and_reuses),
+        cmocka_unit_test(a_ticket_names_one_submission),
         cmocka_unit_test(pending_timers),
+        cmocka_unit_test(the_earliest_timer_is_known),
         cmocka_unit_test(arena_has_a_ceiling),
         cmocka_unit_test(buffer_moves_and_has_a_ceiling),
         cmocka_unit_test(every_code_has_a_name),

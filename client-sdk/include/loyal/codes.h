@@ -2,6 +2,8 @@
 #ifndef LOYAL_CODES_H
 #define LOYAL_CODES_H
 
+#define LOYAL_API __attribute__((visibility("default")))
+
 /* What became of a request (PROTOCOL.md, R36). */
 enum loyal_kind {
     LOYAL_OK = 1,
@@ -54,6 +56,7 @@ enum loyal_code {
     LOYAL_CODE_CERTIFICATE = 1002, /* REFUSED: TLS refused one side's certificate */
     LOYAL_CODE_PROTOCOL = 1003,    /* UNKNOWN (sent) or RETRY: the peer's answer makes no sense */
     LOYAL_CODE_MEMORY = 1004,      /* RETRY: no memory, or too many in flight */
+    LOYAL_CODE_CANCELLED = 1005,   /* RETRY (never sent) or UNKNOWN: by loyal_cancel */
 };
 
 #endif

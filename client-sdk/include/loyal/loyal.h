@@ -1,10 +1,15 @@
 /* libloyal: the client of a loyald network, for tills, shops and back offices.
  *
- * A `loyal_client` is one connection over mutual TLS with many requests in flight. Two ways to use
- * it, which may be mixed: blocking    loyal_call() sends one request and waits for its answer; it
- * connects, reconnects and repeats by itself. submit/poll loyal_submit() queues a request;
- * loyal_poll() moves bytes and delivers answers to callbacks. Not thread-safe: one client belongs
- * to one thread at a time; different clients are independent.
+ * A `loyal_client` is one connection over mutual TLS with many requests in flight. It is used
+ *   blocking        loyal_call() sends one request and waits for its answer; or with
+ *   loyal_submit()  which queues requests whose answers come to callbacks, while the program turns
+ *                   the library's loop, loyal_poll(), or drives the client from a loop of its own:
+ *                   loyal_client_fd(), loyal_client_timeout_ms(), loyal_client_drive().
+ * These may be mixed. All of them connect, reconnect and repeat by themselves.
+ *
+ * Threads: a client belongs to one thread at a time; to hand it over is the program's business.
+ * Different clients are independent. loyal_client_create, loyal_key_make, loyal_code_name and
+ * loyal_version may be called by any thread at any time.
  *
  * A writing request carries a key, a UUIDv7 (loyal_key_make). When the answer is unknown, because
  * the connection broke or the time was up, the library asks again under the same key; the effect
@@ -26,13 +31,13 @@
 #include <loyal/record.h>
 #include <loyal/register.h>
 #include <loyal/request.h>
+#include <loyal/submit.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 #define LOYAL_VERSION "0.1.0"
-#define LOYAL_API     __attribute__((visibility("default")))
 
 struct loyal_options {
     const char *host;             /* name or address */
@@ -43,10 +48,11 @@ struct loyal_options {
     const char *server_name;      /* expected in the server's certificate; host when NULL */
     const char
         *merchant; /* the merchant that this client believes it is; NULL or "" for an operator */
-    const char *software;        /* program and version, for the server's log; may be NULL */
-    uint32_t deadline_ms;        /* of a call, all repetitions included; 0: 10,000 */
-    uint32_t in_flight_max;      /* 0: what the server allows */
-    uint32_t connect_timeout_ms; /* 0: 5,000 */
+    const char *software;         /* program and version, for the server's log; may be NULL */
+    uint32_t deadline_ms;         /* of a call, all repetitions included; 0: 10,000 */
+    uint32_t in_flight_max;       /* 0: what the server allows; at most 65,536 */
+    uint32_t connect_timeout_ms;  /* 0: 5,000 */
+    uint32_t in_flight_bytes_max; /* of encoded requests, plus at most one; 0: 16 MiB */
     bool no_repeat; /* loyal_submit never repeats by itself: a broken connection gives UNKNOWN or
                        RETRY at once */
 };
@@ -59,7 +65,8 @@ struct loyal_client;
  * NULL). */
 LOYAL_API struct loyal_client *loyal_client_create(const struct loyal_options *options,
                                                    char *error_out, size_t error_size);
-/* Callbacks of requests still in flight are called with UNKNOWN or RETRY before it returns. */
+/* Callbacks of requests still in flight are called with UNKNOWN or RETRY before it returns. Called
+ * from a callback it ends the life of the answer there too. */
 LOYAL_API void loyal_client_destroy(struct loyal_client **client);
 
 /* Microseconds of the server's domain clock: Hello's, moved on by the monotonic clock. 0 before the
@@ -81,28 +88,6 @@ LOYAL_API enum loyal_kind loyal_connect(struct loyal_client *client,
 LOYAL_API enum loyal_kind loyal_call(struct loyal_client *client,
                                      const struct loyal_request *request,
                                      const struct loyal_answer **answer_out);
-
-/* ---- submit and poll ---- */
-
-/* Called exactly once for each submitted request, from loyal_poll or loyal_client_destroy, never
- * from loyal_submit. It may submit again. */
-typedef void loyal_callback(void *context, const struct loyal_answer *answer);
-
-/* Copies what it needs of the request. False when in_flight_max are in flight already: poll first.
- */
-LOYAL_API bool loyal_submit(struct loyal_client *client, const struct loyal_request *request,
-                            loyal_callback *callback, void *context);
-
-/* Writes, reads, connects and repeats as needed; delivers answers. Waits at most timeout_ms for
- * something to happen (0: does not wait). Returns how many answers were delivered. */
-LOYAL_API int loyal_poll(struct loyal_client *client, int timeout_ms);
-/* The same for several clients at once. */
-LOYAL_API int loyal_poll_many(struct loyal_client *const *clients, size_t count, int timeout_ms);
-
-/* Requests submitted and not yet delivered; of them, unsent bytes are in the buffer while
- * loyal_unsent > 0. */
-LOYAL_API size_t loyal_in_flight(const struct loyal_client *client);
-LOYAL_API size_t loyal_unsent(const struct loyal_client *client);
 
 /* For tests of recovery: shuts the socket down at once; what is in flight is repeated (or delivered
  * as UNKNOWN with no_repeat). */
