@@ -72,7 +72,7 @@ static int read_list(struct cli *cli, enum option option, const char **values_ou
 static int read_channels(struct cli *cli, struct loyal_filter *filter_out)
 {
     enum { CHANNELS_MAX = sizeof filter_out->channels / sizeof filter_out->channels[0] };
-    const char *text = cli->values[OPT_CHANNELS], *parts[CHANNELS_MAX];
+    const char *text = cli->values[OPT_CHANNELS], *parts[CHANNELS_MAX] = {NULL};
     bool good = !text || value_split((char *)cli_own(cli, strdup(text)), parts, CHANNELS_MAX,
                                      &filter_out->channel_count);
 

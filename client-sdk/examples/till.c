@@ -13,7 +13,7 @@ static uint32_t today(void)
     struct tm local;
     time_t now = time(NULL);
     strftime(text, sizeof text, "%Y%m%d", localtime_r(&now, &local));
-    return (uint32_t)atoi(text);
+    return (uint32_t)strtoul(text, NULL, 10);
 }
 
 static int sell(struct loyal_client *till, const char *card, int64_t amount_minor)
@@ -45,7 +45,7 @@ int main(int argc, char **argv)
         till = loyal_client_create(&options, error, sizeof error);
     if (!till)
         return fprintf(stderr, "%s\n", error), 2;
-    int status = sell(till, argv[1], atoll(argv[2]));
+    int status = sell(till, argv[1], strtoll(argv[2], NULL, 10));
     loyal_client_destroy(&till);
     return status;
 }

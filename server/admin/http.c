@@ -63,7 +63,7 @@ static bool bind_address(struct admin_http *http, const char *address, struct er
     if (!config_split_address(address, host, port))
         return err_set(err, "admin_listen: %s is no host:port", address);
     errno = 0;
-    if (!evhttp_bind_socket_with_handle(http->http, host, (ev_uint16_t)atoi(port)))
+    if (!evhttp_bind_socket_with_handle(http->http, host, (ev_uint16_t)strtol(port, NULL, 10)))
         return err_set_errno(err, errno,
                              "admin_listen: %s cannot be bound: stop the program that has the "
                              "port or change the option",

@@ -14,7 +14,14 @@ struct err {
     char text[400];   /* the cause and, where there is one, the remedy */
 };
 
-/* Fill err and return false, so that `return err_set(err, ...)` is the whole failing branch. err
- * may be NULL. */
-bool err_set(struct err *err, const char *format, ...) printf_like(2, 3);
-bool err_set_errno(struct err *err, int code, const char *format, ...) printf_like(3, 4);
+/* Fill err and are false, so that `return err_set(err, ...)` is the whole failing branch. err may
+ * be NULL. Macros, so that whoever reads the caller alone sees which way it goes. */
+#define err_set(err, ...) err_set_errno(err, 0, __VA_ARGS__)
+#define err_set_errno(err, code, ...)     \
+    ({                                    \
+        err_fill(err, code, __VA_ARGS__); \
+        false;                            \
+    })
+
+/* code: errno, whose text is added; 0: none. */
+void err_fill(struct err *err, int code, const char *format, ...) printf_like(3, 4);

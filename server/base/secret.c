@@ -46,7 +46,11 @@ static void wipe_free(void *memory, const char *file, int line)
 static void *take_more(void *memory, size_t size, const char *file, int line)
 {
     size_t before = memory ? malloc_usable_size(memory) : 0;
-    if (before == 0 || before > WIPED_BYTES_MAX || size == 0)
+    if (size == 0) {
+        wipe_free(memory, file, line);
+        return NULL;
+    }
+    if (before == 0 || before > WIPED_BYTES_MAX)
         return realloc(memory, size);
     void *more = malloc(size);
     if (!more)

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -39,7 +41,6 @@ void stats_size(struct stats_sizes *sizes, uint64_t size)
 static uint64_t resident_bytes(void)
 {
     char text[64];
-    unsigned long pages = 0;
     int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     ssize_t size = file < 0 ? -1 : read(file, text, sizeof text - 1);
     if (file >= 0)
@@ -47,7 +48,8 @@ static uint64_t resident_bytes(void)
     if (size <= 0)
         return 0;
     text[size] = '\0';
-    return sscanf(text, "%*u %lu", &pages) == 1 ? pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+    const char *resident = strchr(text, ' '); /* the second number: pages in memory */
+    return resident ? strtoull(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 /* Newer kernels tell the number as the folder's size. */

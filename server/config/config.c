@@ -133,7 +133,9 @@ static void fill_option(cfg_opt_t *opt, const struct option *option)
 {
     char *fallback = (char *)(uintptr_t)option->value_default;
     switch (option->type) {
-    case OPTION_NUMBER: *opt = (cfg_opt_t)CFG_INT(option->name, atoi(fallback), CFGF_NONE); break;
+    case OPTION_NUMBER:
+        *opt = (cfg_opt_t)CFG_INT(option->name, strtol(fallback, NULL, 10), CFGF_NONE);
+        break;
     case OPTION_LIST: *opt = (cfg_opt_t)CFG_STR_LIST(option->name, fallback, CFGF_NONE); break;
     case OPTION_TEXT:
     case OPTION_CHOICE: *opt = (cfg_opt_t)CFG_STR(option->name, fallback, CFGF_NONE); break;
@@ -204,6 +206,7 @@ static bool take_all(cfg_t *cfg, struct config *config, struct err *err)
         if (!take_value(cfg, &options[i], config, err))
             return false;
     }
+    assert(config->clock); /* it has a default */
     if (config->environment != CONFIG_DEVELOPMENT && strcmp(config->clock, "system") != 0)
         return err_set(err,
                        "%s: option 'clock': a file is a clock in development only; remove it, or "
@@ -390,7 +393,7 @@ bool config_split_address(const char *text, char host_out[256], char port_out[6]
     if (host_size == 0 || host_size > 255 || port_size == 0 || port_size > 5 ||
         strspn(colon + 1, "0123456789") != port_size)
         return false;
-    int port = atoi(colon + 1);
+    long port = strtol(colon + 1, NULL, 10);
     if (port < 1 || port > 65535)
         return false;
     memcpy(host_out, host, host_size);

@@ -43,7 +43,7 @@ struct maintenance {
 
 static void turn_after(struct maintenance *maintenance, int ms)
 {
-    struct timeval after = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    struct timeval after = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000L};
     event_add(maintenance->turn, &after);
 }
 
@@ -82,7 +82,8 @@ static void on_lease(struct query *query, int code, const struct query_rows *row
     maintenance->lease_until_us = is_held ? clock_real_us() + LEASE_US : 0;
     stats_set(&maintenance->stats->lease_held, is_held);
     if (is_held)
-        engine_set_lease_epoch(maintenance->engine, atoll(query_rows_value(rows, 0, 0)));
+        engine_set_lease_epoch(maintenance->engine,
+                               strtoll(query_rows_value(rows, 0, 0), NULL, 10));
     turn_after(maintenance, is_held ? 0 : 1000);
 }
 
@@ -132,11 +133,11 @@ static void duty_end(struct maintenance *maintenance, bool is_done, enum stats_d
 static void on_partitions(struct query *query, int code, const struct query_rows *rows)
 {
     struct maintenance *maintenance = query->ctx;
-    if (code == RESULT_OK && atoi(query_rows_value(rows, 0, 0)) > 0)
+    if (code == RESULT_OK && strtol(query_rows_value(rows, 0, 0), NULL, 10) > 0)
         log_info("partitions_made", "count=%s", query_rows_value(rows, 0, 0));
     if (code == RESULT_OK)
         stats_set(&maintenance->stats->partitions_until_us,
-                  (uint64_t)zone_day_begin((int32_t)atoi(maintenance->values[1])));
+                  (uint64_t)zone_day_begin((int32_t)strtol(maintenance->values[1], NULL, 10)));
     duty_end(maintenance, code == RESULT_OK, STATS_PARTITIONS);
 }
 
@@ -144,7 +145,8 @@ static void partitions_make(struct maintenance *maintenance, int64_t now_us)
 {
     value_put(maintenance, 0, zone_day(now_us - QUARTER_DAYS * DAY_US));
     value_put(maintenance, 1,
-              zone_day(now_us + maintenance->options.partitions_ahead * QUARTER_DAYS * DAY_US));
+              zone_day(now_us +
+                       INT64_C(1) * maintenance->options.partitions_ahead * QUARTER_DAYS * DAY_US));
     ask(maintenance, STATEMENT_PARTITIONS_MAKE, 2, on_partitions);
 }
 
@@ -203,7 +205,7 @@ static void on_due(struct query *query, int code, const struct query_rows *rows)
     struct maintenance *maintenance = query->ctx;
     int count = code == RESULT_OK ? query_rows_count(rows) : 0;
     for (int row = 0; row < count; row++)
-        member_expire(maintenance, atoll(query_rows_value(rows, row, 0)));
+        member_expire(maintenance, strtoll(query_rows_value(rows, row, 0), NULL, 10));
     if (code == RESULT_OK && count < MEMBERS_AT_ONCE)
         maintenance->bucket += BUCKETS_AT_ONCE;
     if (maintenance->bucket > 255) {
@@ -243,9 +245,11 @@ static void on_turn(evutil_socket_t fd, short what, void *ctx)
     int64_t now_us = domain_clock_us(maintenance->options.clock);
     if (maintenance->bucket == 0)
         maintenance->sweep_day = zone_day(now_us);
-    if (!engine_ready(maintenance->engine))
+    if (!engine_ready(maintenance->engine)) {
         turn_after(maintenance, TURN_MS);
-    else if (maintenance->lease_until_us - LEASE_US + LEASE_RENEW_US < clock_real_us())
+        return;
+    }
+    if (maintenance->lease_until_us - LEASE_US + LEASE_RENEW_US < clock_real_us())
         lease_take(maintenance);
     else if (maintenance->done_day[STATS_PARTITIONS] != maintenance->sweep_day)
         partitions_make(maintenance, now_us);

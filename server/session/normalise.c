@@ -74,8 +74,7 @@ static const char *normalise_phone(const char *value, const char *country_code, 
     if (size < PHONE_DIGITS_MIN || size > PHONE_DIGITS_MAX)
         return "a phone number has 7 to 15 digits with its country code";
     normal_out[0] = '+';
-    memcpy(normal_out + 1, prefix, strlen(prefix));
-    memcpy(normal_out + 1 + strlen(prefix), national, strlen(national) + 1);
+    stpcpy(stpcpy(normal_out + 1, prefix), national); /* size was looked at */
     return normal_out[1] == '0' ? "a country code does not begin with 0" : NULL;
 }
 

@@ -36,7 +36,7 @@ void quota_destroy(struct quota **quota)
     if (!*quota)
         return;
     HASH_ITER (hh, (*quota)->buckets, bucket, next) {
-        HASH_DEL((*quota)->buckets, bucket);
+        HASH_DEL((*quota)->buckets, bucket); /* NOLINT(clang-analyzer-unix.Malloc): the last one */
         free(bucket);
     }
     free(*quota);

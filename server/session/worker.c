@@ -175,7 +175,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 
 static bool add_events(struct process *process, struct err *err)
 {
-    static const struct timeval tick = {.tv_usec = TICK_MS * 1000};
+    static const struct timeval tick = {.tv_usec = TICK_MS * 1000L};
     struct event_base *base = process->worker.base;
     struct event **events = process->events;
     events[0] = evsignal_new(base, SIGTERM, on_end_signal, process);

@@ -55,7 +55,7 @@ static void events_free(struct pg *pg)
 
 static void timer_start(struct pg *pg, int ms)
 {
-    struct timeval after = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    struct timeval after = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000L};
     event_add(pg->timer, &after);
 }
 
