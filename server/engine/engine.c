@@ -30,7 +30,7 @@ static void queue_sweep(struct engine *engine, struct posting_list *queue, int64
 
 static void sweep_start(struct engine *engine)
 {
-    static const struct timeval after = {.tv_usec = SWEEP_MS * 1000};
+    static const struct timeval after = {.tv_usec = SWEEP_MS * 1000L};
     if (!event_pending(engine->sweep, EV_TIMEOUT, NULL))
         event_add(engine->sweep, &after);
 }
