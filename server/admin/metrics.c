@@ -33,12 +33,12 @@ struct metric {
     size_t name_count;
 };
 
-static const char *const CONNS[] = {"handshake", "greeting", "open", "closing"};
+static const char *const CONNS[] = {"accepted", "handshake", "greeting", "open", "closing"};
 static const char *const QUEUES[] = {"posting", "lookup", "query"};
 static const char *const LINKS[] = {"lane",   "reader", "waiter", "counter",
                                     "office", "window", "census", "eraser"};
 static const char *const HANDSHAKES[] = {"no_certificate", "expired", "untrusted",
-                                         "protocol",       "timeout", "gone"};
+                                         "protocol",       "timeout", "dropped", "gone"};
 static const char *const FAILURES[] = {"stale", "repeat", "poison", "retry", "lost"};
 static const char *const DUTIES[] = {"partitions", "refusals", "expiry"};
 static const char *const CLASSES[] = {"posting", "lookup", "query"};
@@ -351,6 +351,9 @@ static const struct metric METRICS[] = {
            WORKER(accept_shortages)),
     METRIC("loyald_handshakes_failed_total", "counter", "TLS handshakes that did not succeed",
            of_all, WORKER(handshakes_failed), BY("reason", HANDSHAKES)),
+    METRIC("loyald_peers_cut_total", "counter",
+           "Connections ended because a frame or unread answers stood still", of_all,
+           WORKER(peers_cut)),
     METRIC("loyald_requests_total", "counter", "Requests received", verbs, WORKER(verbs)),
     METRIC("loyald_worker_requests_total", "counter", "The same by worker", of_workers,
            WORKER(requests)),

@@ -17,7 +17,14 @@
 /* Which requests share a histogram. */
 enum stats_class { STATS_POSTING, STATS_LOOKUP, STATS_QUERY, STATS_CLASSES };
 
-enum stats_conn { STATS_HANDSHAKE, STATS_GREETING, STATS_OPEN, STATS_CLOSING, STATS_CONNS };
+enum stats_conn {
+    STATS_ACCEPTED,
+    STATS_HANDSHAKE,
+    STATS_GREETING,
+    STATS_OPEN,
+    STATS_CLOSING,
+    STATS_CONNS
+};
 /* Why a handshake did not succeed. */
 enum stats_handshake {
     STATS_NO_CERTIFICATE,
@@ -25,6 +32,7 @@ enum stats_handshake {
     STATS_UNTRUSTED,
     STATS_PROTOCOL,
     STATS_TIMEOUT,
+    STATS_DROPPED, /* to make room for others */
     STATS_GONE,
     STATS_HANDSHAKES
 };
@@ -105,6 +113,7 @@ struct worker_stats {
     uint64_t accepted;
     uint64_t accept_shortages;
     uint64_t handshakes_failed[STATS_HANDSHAKES];
+    uint64_t peers_cut; /* they stood still */
 };
 
 /* Of the maintenance process; its engine's connections are counted like a worker's. */

@@ -44,6 +44,7 @@ struct config {
     int in_flight_max;
     int idle_timeout_s;
     int handshake_timeout_s;
+    int stall_timeout_s;
     int drain_timeout_s;
     int lookups_max; /* a minute and terminal */
     int deadline_ms_max;

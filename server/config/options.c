@@ -134,6 +134,9 @@ static const struct option OPTIONS[] = {
            "Seconds without a request until a connection is closed"),
     NUMBER("handshake_timeout_s", handshake_timeout_s, "10", 1, 300, true,
            "Seconds that TLS may take, and then Hello"),
+    NUMBER(
+        "stall_timeout_s", stall_timeout_s, "30", 1, 3600, true,
+        "Seconds that a frame begun, or unread answers, may stand still; a vanished peer: twice"),
     NUMBER("drain_timeout_s", drain_timeout_s, "10", 0, 600, true,
            "Seconds that requests under way are given at the end"),
     NUMBER("lookups_max", lookups_max, "600", 1, 1000000, true,

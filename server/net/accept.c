@@ -15,9 +15,11 @@
 #include "base/log.h"
 #include "net/server_private.h"
 
+#define BURST       8 /* accepted in one turn from one socket; no more than handshakes begin */
 #define LEAVE_US    2000
+#define MARGIN_MS   2000
 #define SHORTAGE_US 100000
-#define LOG_EACH_US 10000000
+#define LOG_EACH_US 60000000
 
 static void listen_to(struct net_server *server, bool on)
 {
@@ -41,28 +43,47 @@ static void run_short(struct net_server *server, int code)
 {
     int64_t now_us = clock_monotonic_us();
     stats_add(&server->stats->accept_shortages, 1);
-    if (now_us - server->shortage_us > LOG_EACH_US) {
+    if (!server->shortage_us || now_us - server->shortage_us > LOG_EACH_US) {
         server->shortage_us = now_us;
-        log_error("accept_failed", "error=\"%s\" connections=%zu remedy=\"raise LimitNOFILE\"",
-                  strerror(code), server->count);
+        log_error("accept_failed", "error=\"%s\" connections=%zu remedy=\"%s\"", strerror(code),
+                  server->count,
+                  code == EMFILE   ? "raise LimitNOFILE or lower connections_max"
+                  : code == ENFILE ? "raise fs.file-max or find who holds the files"
+                                   : "give the kernel memory, see net.ipv4.tcp_mem");
     }
     rest(server, SHORTAGE_US);
 }
 
 /* Whether another worker should rather have a new connection: it can serve and this one cannot, or
- * it has fewer and did not leave it, too. */
+ * it has fewer, by more than a sixteenth, and did not leave it, too. */
 static bool is_left_to_others(const struct net_server *server)
 {
     const struct shared_page *page = server->options.page;
     bool is_ready = stats_read(&server->stats->ready);
     for (int slot = 0; slot < page->slot_count; slot++) {
         const struct worker_stats *stats = &page->slots[slot].stats;
+        uint64_t connections = stats_read(&stats->connections);
         if (stats_read(&stats->pid) && stats_read(&stats->ready) &&
-            (!is_ready ||
-             (!server->must_accept && stats_read(&stats->connections) < server->count)))
+            (!is_ready || (!server->must_accept && connections + connections / 16 < server->count)))
             return true;
     }
     return false;
+}
+
+/* False when nobody waits, or nobody can be let in. */
+static bool accept_one(struct net_server *server, int fd)
+{
+    if (!handshake_has_room(server)) {
+        server->is_full = true;
+        listen_to(server, false);
+        return false;
+    }
+    int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (accepted >= 0)
+        conn_accept(server, accepted);
+    else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+        run_short(server, errno);
+    return accepted >= 0;
 }
 
 static void on_acceptable(evutil_socket_t fd, short what, void *ctx)
@@ -70,26 +91,16 @@ static void on_acceptable(evutil_socket_t fd, short what, void *ctx)
     struct listener *listener = ctx;
     struct net_server *server = listener->server;
     (void)what;
-    if (is_left_to_others(server)) {
-        server->must_accept = true;
-        rest(server, LEAVE_US);
-        return;
+    for (int i = 0; i < BURST; i++) {
+        if (is_left_to_others(server)) {
+            server->must_accept = true;
+            rest(server, LEAVE_US);
+            return;
+        }
+        if (!accept_one(server, fd))
+            break;
     }
-    int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (accepted < 0) {
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-            run_short(server, errno);
-        return;
-    }
-    int on = 1;
-    setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(accepted, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     server->must_accept = false;
-    conn_accept(server, accepted);
-    if (server->count >= (size_t)server->options.connections_max) {
-        server->is_full = true;
-        listen_to(server, false);
-    }
 }
 
 static void on_again(evutil_socket_t fd, short what, void *ctx)
@@ -100,6 +111,23 @@ static void on_again(evutil_socket_t fd, short what, void *ctx)
         listen_to(server, true);
 }
 
+/* A peer that vanished without a word is asked after stall_timeout_s, and given up when it does not
+ * answer; one that acknowledges nothing is given up after stall_timeout_s and a little, so that one
+ * which does acknowledge and does not read is seen and told by stall.c. */
+void accept_set_terms(const struct net_server *server)
+{
+    const int on = 1, stall_s = server->options.stall_timeout_s;
+    const int each_s = stall_s < 5 ? 1 : stall_s / 5, unread_ms = stall_s * 1000 + MARGIN_MS;
+    for (size_t i = 0; i < server->options.listen_count; i++) {
+        int fd = server->options.listen_fds[i];
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &stall_s, sizeof stall_s);
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &each_s, sizeof each_s);
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unread_ms, sizeof unread_ms);
+    }
+}
+
 bool accept_start(struct net_server *server, struct err *err)
 {
     const struct net_options *options = &server->options;
@@ -107,6 +135,7 @@ bool accept_start(struct net_server *server, struct err *err)
     server->listeners = calloc(options->listen_count, sizeof *server->listeners);
     if (!server->accept_again || !server->listeners)
         return err_set(err, "no memory");
+    accept_set_terms(server);
     for (size_t i = 0; i < options->listen_count; i++) {
         struct listener *listener = &server->listeners[i];
         listener->server = server;
@@ -135,7 +164,7 @@ void accept_stop(struct net_server *server)
 
 void accept_reconsider(struct net_server *server)
 {
-    if (!server->is_full || server->count >= (size_t)server->options.connections_max)
+    if (!server->is_full || !handshake_has_room(server))
         return;
     server->is_full = false;
     if (!server->is_stopped)

@@ -1,13 +1,12 @@
-/* Owns a connection from accept to its end: TLS through bufferevent_openssl, frames, output and
- * pace. Called by server.c and by the sessions through conn.h. Never frees a connection inside a
- * callback: CLOSED ones go at the end of the turn.
+/* Owns a connection whose TLS is done, to its end: frames, output and pace. Called by server.c,
+ * handshake.c and by the sessions through conn.h. Never frees a connection inside a callback:
+ * CLOSED ones go at the end of the turn.
  *
  * Output is collected in one buffer per turn and written with one SSL_write; only what the socket
  * does not take at once goes through the bufferevent, which costs a turn and two epoll_ctl. */
 #include "net/conn.h"
 
 #include <assert.h>
-#include <event2/bufferevent_ssl.h>
 #include <event2/buffer.h>
 #include <openssl/err.h>
 #include <stdlib.h>
@@ -16,16 +15,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "frame.h"
 #include "net/server_private.h"
-#include "net/tls.h"
 
-#define UNSENT_BYTES_MAX    ((size_t)256 * 1024) /* past it no more requests are read */
-#define OUT_POOL_SPARE_MAX  64
-#define CONN_POOL_SPARE_MAX 1024
+#define OUT_POOL_SPARE_MAX 64
 
 static const bool MOVES[CONN_STATE_COUNT][CONN_STATE_COUNT] = {
+    [CONN_ACCEPTED] = {[CONN_HANDSHAKE] = true, [CONN_CLOSED] = true},
     [CONN_HANDSHAKE] = {[CONN_GREETING] = true, [CONN_CLOSING] = true, [CONN_CLOSED] = true},
     [CONN_GREETING] = {[CONN_OPEN] = true, [CONN_CLOSING] = true, [CONN_CLOSED] = true},
     [CONN_OPEN] = {[CONN_CLOSING] = true, [CONN_CLOSED] = true},
@@ -33,7 +29,7 @@ static const bool MOVES[CONN_STATE_COUNT][CONN_STATE_COUNT] = {
 };
 
 /* The only place that changes a state. */
-static void set_state(struct conn *conn, enum conn_state state)
+void conn_set_state(struct conn *conn, enum conn_state state)
 {
     struct net_server *server = conn->server;
     assert(MOVES[conn->state][state]);
@@ -64,7 +60,7 @@ void conn_want_turn(struct conn *conn)
     TAILQ_INSERT_TAIL(&server->turn, conn, in_turn);
 }
 
-static size_t unsent(const struct conn *conn)
+size_t conn_unsent(const struct conn *conn)
 {
     return evbuffer_get_length(bufferevent_get_output(conn->bev));
 }
@@ -73,7 +69,7 @@ static bool takes_frames(const struct conn *conn)
 {
     return (conn->state == CONN_GREETING || conn->state == CONN_OPEN) && !conn->is_paused &&
            conn->in_flight < conn->server->options.in_flight_max &&
-           unsent(conn) <= UNSENT_BYTES_MAX;
+           conn_unsent(conn) <= CONN_UNSENT_BYTES_MAX;
 }
 
 /* ---- frames ---- */
@@ -115,13 +111,14 @@ static void take_frames(struct conn *conn)
         took_any = true;
     if (conn->state == CONN_OPEN && took_any)
         touch(conn);
+    stall_watch_frame(conn, took_any, takes_frames(conn) && evbuffer_get_length(input) > 0);
     if (conn->state == CONN_CLOSING) /* only the end still matters */
         evbuffer_drain(input, evbuffer_get_length(input));
     else if (conn->state != CONN_CLOSED && !takes_frames(conn))
         bufferevent_disable(conn->bev, EV_READ);
 }
 
-static void on_readable(struct bufferevent *bev, void *ctx)
+void conn_on_readable(struct bufferevent *bev, void *ctx)
 {
     (void)bev;
     take_frames(ctx);
@@ -175,17 +172,20 @@ static size_t write_directly(struct conn *conn)
 static void flush(struct conn *conn)
 {
     if (conn->out_used > 0 && conn->state != CONN_CLOSED) {
-        size_t sent = unsent(conn) == 0 ? write_directly(conn) : 0;
-        if (conn->state != CONN_CLOSED && sent < conn->out_used &&
-            bufferevent_write(conn->bev, conn->out + sent, conn->out_used - sent) != 0)
-            conn_abort(conn);
+        size_t sent = conn_unsent(conn) == 0 ? write_directly(conn) : 0;
+        if (conn->state != CONN_CLOSED && sent < conn->out_used) {
+            if (bufferevent_write(conn->bev, conn->out + sent, conn->out_used - sent) == 0)
+                stall_watch_answers(conn, conn->out_used - sent);
+            else
+                conn_abort(conn);
+        }
     }
     out_give(conn);
 }
 
 uint8_t *conn_reserve(struct conn *conn, size_t size)
 {
-    if (conn->state == CONN_CLOSED || conn->state == CONN_HANDSHAKE || conn->is_shut)
+    if (conn->state < CONN_GREETING || conn->state == CONN_CLOSED || conn->is_shut)
         return NULL;
     if (conn->out && conn->out_size - conn->out_used < size)
         flush(conn);
@@ -205,7 +205,7 @@ void conn_commit(struct conn *conn, size_t size)
     conn_want_turn(conn);
 }
 
-static void on_written(struct bufferevent *bev, void *ctx)
+void conn_on_written(struct bufferevent *bev, void *ctx)
 {
     (void)bev;
     conn_want_turn(ctx);
@@ -238,122 +238,19 @@ void conn_resume(struct conn *conn)
 
 /* ---- life ---- */
 
-static void open_owner(struct conn *conn)
-{
-    struct net_server *server = conn->server;
-    X509 *peer = SSL_get1_peer_certificate(conn->ssl);
-    set_state(conn, CONN_GREETING);
-    if (peer && SSL_get_verify_result(conn->ssl) == X509_V_OK)
-        conn->owner = server->options.handler->opened(server->options.ctx, conn, peer);
-    X509_free(peer);
-    tls_forget_peer(conn->ssl);
-    if (!conn->owner)
-        conn_abort(conn);
-}
-
-static enum stats_handshake handshake_class(const struct conn *conn, unsigned long code)
-{
-    switch (ERR_GET_REASON(code)) {
-    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return STATS_NO_CERTIFICATE;
-    case SSL_R_CERTIFICATE_VERIFY_FAILED: break;
-    default: return STATS_PROTOCOL;
-    }
-    long verdict = SSL_get_verify_result(conn->ssl);
-    bool is_of_time =
-        verdict == X509_V_ERR_CERT_HAS_EXPIRED || verdict == X509_V_ERR_CERT_NOT_YET_VALID;
-    return is_of_time ? STATS_EXPIRED : STATS_UNTRUSTED;
-}
-
-static void count_failed(struct conn *conn, enum stats_handshake class)
-{
-    stats_add(&conn->server->stats->handshakes_failed[class], 1);
-}
-
-/* The alert that says why is on its way, and the client may have sent its first request: closing
- * with that unread would destroy the alert. So the socket stays, unread, for the time of CLOSING.
- */
-static void refuse_handshake(struct conn *conn, unsigned long code)
-{
-    const char *reason = ERR_reason_error_string(code);
-    log_info("handshake_failed", "reason=\"%s\"", reason ? reason : "unknown");
-    count_failed(conn, handshake_class(conn, code));
-    set_state(conn, CONN_CLOSING);
-    conn->is_shut = true;
-    bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
-    shutdown(bufferevent_getfd(conn->bev), SHUT_WR);
-}
-
-static void on_event(struct bufferevent *bev, short what, void *ctx)
-{
-    struct conn *conn = ctx;
-    if (conn->state == CONN_CLOSED)
-        return;
-    if (what & BEV_EVENT_CONNECTED) {
-        open_owner(conn);
-        return;
-    }
-    unsigned long code = bufferevent_get_openssl_error(bev);
-    if (conn->state == CONN_HANDSHAKE && !code)
-        count_failed(conn, STATS_GONE);
-    if (conn->state == CONN_HANDSHAKE && code)
-        refuse_handshake(conn, code);
-    else
-        conn_abort(conn);
-}
-
-static struct conn *conn_take(struct net_server *server)
-{
-    struct conn *conn = TAILQ_FIRST(&server->spare);
-    if (!conn)
-        return calloc(1, sizeof *conn);
-    TAILQ_REMOVE(&server->spare, conn, in_state);
-    memset(conn, 0, sizeof *conn);
-    return conn;
-}
-
-void conn_accept(struct net_server *server, int fd)
-{
-    struct conn *conn = conn_take(server);
-    SSL *ssl = conn ? SSL_new(server->options.tls) : NULL;
-    struct bufferevent *bev = NULL;
-    if (ssl) /* takes ssl and fd, also when it fails after having begun */
-        bev = bufferevent_openssl_socket_new(server->base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING,
-                                             BEV_OPT_CLOSE_ON_FREE);
-    if (!bev) {
-        SSL_free(ssl);
-        close(fd);
-        free(conn);
-        log_warning("connection_dropped", "reason=\"no memory\"");
-        return;
-    }
-    conn->server = server;
-    conn->bev = bev;
-    conn->ssl = ssl;
-    conn->state = CONN_HANDSHAKE;
-    conn->active_us = clock_monotonic_us();
-    TAILQ_INSERT_TAIL(&server->conns[CONN_HANDSHAKE], conn, in_state);
-    server->count++;
-    server->counts[CONN_HANDSHAKE]++;
-    stats_add(&server->stats->connections, 1);
-    stats_add(&server->stats->accepted, 1);
-    bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
-    bufferevent_setcb(bev, on_readable, on_written, on_event, conn);
-    bufferevent_enable(bev, EV_READ | EV_WRITE);
-}
-
 void conn_welcome(struct conn *conn)
 {
     if (conn->state == CONN_GREETING)
-        set_state(conn, CONN_OPEN);
+        conn_set_state(conn, CONN_OPEN);
 }
 
 void conn_close(struct conn *conn)
 {
-    if (conn->state == CONN_HANDSHAKE)
+    if (conn->state < CONN_GREETING)
         conn_abort(conn);
     if (conn->state != CONN_GREETING && conn->state != CONN_OPEN)
         return;
-    set_state(conn, CONN_CLOSING);
+    conn_set_state(conn, CONN_CLOSING);
     bufferevent_enable(conn->bev, EV_READ);
     conn_want_turn(conn);
 }
@@ -362,8 +259,12 @@ void conn_abort(struct conn *conn)
 {
     if (conn->state == CONN_CLOSED)
         return;
-    set_state(conn, CONN_CLOSED);
-    bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
+    conn_set_state(conn, CONN_CLOSED);
+    if (conn->bev)
+        bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
+    else
+        event_del(conn->first);
+    stall_forget(conn);
     conn->server->count--;
     stats_add(&conn->server->stats->connections, -1);
     conn_want_turn(conn);
@@ -388,7 +289,7 @@ void conn_turn(struct conn *conn)
     if (conn->state == CONN_CLOSED)
         return;
     if (conn->state == CONN_CLOSING) {
-        if (!conn->is_shut && conn->in_flight == 0 && unsent(conn) == 0)
+        if (!conn->is_shut && conn->in_flight == 0 && conn_unsent(conn) == 0)
             shut(conn);
         return;
     }
@@ -406,9 +307,9 @@ void conn_expire(struct conn *conn)
         touch(conn); /* its requests have deadlines of their own */
         return;
     }
-    if (conn->state == CONN_HANDSHAKE)
-        count_failed(conn, STATS_TIMEOUT);
-    if (conn->state == CONN_OPEN && unsent(conn) == 0)
+    if (conn->state < CONN_GREETING)
+        handshake_timed_out(conn);
+    if (conn->state == CONN_OPEN && conn_unsent(conn) == 0)
         conn_close(conn);
     else
         conn_abort(conn);
@@ -424,6 +325,11 @@ void conn_free(struct conn *conn)
         server->options.handler->closed(conn->owner);
     conn->owner = NULL;
     out_give(conn);
-    bufferevent_free(conn->bev);
+    if (conn->bev) {
+        bufferevent_free(conn->bev);
+    } else {
+        close(event_get_fd(conn->first));
+        event_free(conn->first);
+    }
     TAILQ_INSERT_HEAD(&server->spare, conn, in_state);
 }

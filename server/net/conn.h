@@ -13,6 +13,7 @@ struct net_server;
 
 /* How a connection stands. Each state has one list, one time limit and the moves it allows. */
 enum conn_state {
+    CONN_ACCEPTED,  /* its first record is awaited; no TLS yet, which costs memory */
     CONN_HANDSHAKE, /* TLS under way */
     CONN_GREETING,  /* TLS done, the owner has not welcomed it yet */
     CONN_OPEN,

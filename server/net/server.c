@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -12,10 +13,12 @@
 #define TICK_US            250000
 #define CLOSING_TIMEOUT_US 2000000
 #define STANDSTILL_US      1000000 /* between two ticks */
+#define FILES_KEPT         128 /* of a worker: listeners, lanes, desks, certificates */
 
 static int64_t timeout_us_of(const struct net_server *server, enum conn_state state)
 {
     switch (state) {
+    case CONN_ACCEPTED:
     case CONN_HANDSHAKE:
     case CONN_GREETING: return server->options.handshake_timeout_s * INT64_C(1000000);
     case CONN_OPEN: return server->options.idle_timeout_s * INT64_C(1000000);
@@ -32,7 +35,8 @@ static void forgive_standstill(struct net_server *server, int64_t now_us)
     server->tick_us = now_us;
     if (stood_us < STANDSTILL_US)
         return;
-    for (enum conn_state state = CONN_HANDSHAKE; state < CONN_CLOSED; state++) {
+    stall_forgive(server, stood_us);
+    for (enum conn_state state = CONN_ACCEPTED; state < CONN_CLOSED; state++) {
         TAILQ_FOREACH (conn, &server->conns[state], in_state)
             conn->active_us += stood_us;
     }
@@ -47,12 +51,14 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
     (void)fd, (void)what;
     int64_t now_us = clock_monotonic_us();
     forgive_standstill(server, now_us);
-    for (enum conn_state state = CONN_HANDSHAKE; state < CONN_CLOSED; state++) {
+    for (enum conn_state state = CONN_ACCEPTED; state < CONN_CLOSED; state++) {
         int64_t limit_us = now_us - timeout_us_of(server, state);
         struct conn *conn;
         while ((conn = TAILQ_FIRST(&server->conns[state])) && conn->active_us <= limit_us)
             conn_expire(conn);
     }
+    stall_tick(server, now_us);
+    handshake_report(server, now_us);
 }
 
 static void free_closed(struct net_server *server)
@@ -70,6 +76,7 @@ static void on_turn_end(evutil_socket_t fd, short what, void *ctx)
     struct net_server *server = ctx;
     (void)fd, (void)what;
     struct conn_list turn = TAILQ_HEAD_INITIALIZER(turn);
+    server->handshakes.in_turn = 0;
     TAILQ_CONCAT(&turn, &server->turn, in_turn);
     struct conn *conn;
     while ((conn = TAILQ_FIRST(&turn))) {
@@ -79,6 +86,21 @@ static void on_turn_end(evutil_socket_t fd, short what, void *ctx)
     }
     if (TAILQ_EMPTY(&server->turn))
         free_closed(server);
+}
+
+/* Clients never take the last files: the connections to PostgreSQL must be made again, and
+ * certificates read. */
+static void keep_files(struct net_options *options)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY ||
+        files.rlim_cur >= (rlim_t)options->connections_max + FILES_KEPT)
+        return;
+    int limit = files.rlim_cur > FILES_KEPT ? (int)(files.rlim_cur - FILES_KEPT) : 1;
+    log_warning("files_limit",
+                "files=%lu connections_max=%d instead_of=%d remedy=\"raise LimitNOFILE\"",
+                (unsigned long)files.rlim_cur, limit, options->connections_max);
+    options->connections_max = limit;
 }
 
 struct net_server *net_server_create(struct event_base *base, const struct net_options *options,
@@ -94,10 +116,12 @@ struct net_server *net_server_create(struct event_base *base, const struct net_o
     server->base = base;
     server->options = *options;
     server->tick_us = clock_monotonic_us();
+    keep_files(&server->options);
     server->stats = &options->page->slots[options->slot].stats;
     for (int state = 0; state < CONN_STATE_COUNT; state++)
         TAILQ_INIT(&server->conns[state]);
     TAILQ_INIT(&server->turn);
+    TAILQ_INIT(&server->watched);
     TAILQ_INIT(&server->spare);
     server->turn_end = event_new(base, -1, 0, on_turn_end, server);
     server->tick = event_new(base, -1, EV_PERSIST, on_tick, server);
@@ -115,7 +139,7 @@ void net_server_destroy(struct net_server **at)
     if (!server)
         return;
     accept_stop(server);
-    for (enum conn_state state = CONN_HANDSHAKE; state < CONN_CLOSED; state++) {
+    for (enum conn_state state = CONN_ACCEPTED; state < CONN_CLOSED; state++) {
         struct conn *conn;
         while ((conn = TAILQ_FIRST(&server->conns[state])))
             conn_abort(conn);
@@ -155,6 +179,9 @@ void net_server_set_limits(struct net_server *server, const struct net_options *
     options->in_flight_max = limits->in_flight_max;
     options->handshake_timeout_s = limits->handshake_timeout_s;
     options->idle_timeout_s = limits->idle_timeout_s;
+    options->stall_timeout_s = limits->stall_timeout_s;
+    keep_files(options);
+    accept_set_terms(server);
     TAILQ_FOREACH (conn, &server->conns[CONN_OPEN], in_state)
         conn_want_turn(conn); /* it may take more at once than before */
     accept_reconsider(server);
@@ -164,7 +191,8 @@ void net_server_stop(struct net_server *server)
 {
     struct conn *conn;
     accept_stop(server);
-    while ((conn = TAILQ_FIRST(&server->conns[CONN_HANDSHAKE])))
+    while ((conn = TAILQ_FIRST(&server->conns[CONN_ACCEPTED])) ||
+           (conn = TAILQ_FIRST(&server->conns[CONN_HANDSHAKE])))
         conn_abort(conn);
 }
 

@@ -9,6 +9,10 @@
 #include "net/conn.h"
 #include "net/shared_page.h"
 
+#define HANDSHAKES_MAX          ((size_t)2000) /* of a worker; past it the oldest makes room */
+#define CONN_UNSENT_BYTES_MAX   ((size_t)256 * 1024)       /* past it no more requests are read */
+#define SERVER_UNSENT_BYTES_MAX ((size_t)64 * 1024 * 1024) /* past it the largest are cut */
+
 struct net_options {
     const int *listen_fds; /* borrowed, shared with the other workers */
     size_t listen_count;
@@ -19,6 +23,7 @@ struct net_options {
     int in_flight_max;
     int handshake_timeout_s; /* of TLS, and then of the welcome */
     int idle_timeout_s;
+    int stall_timeout_s; /* of a frame begun, of answers not read, of a peer that is silent */
     const struct conn_handler *handler;
     void *ctx; /* for handler->opened */
 };
@@ -32,7 +37,7 @@ void net_server_destroy(struct net_server **server);
 /* Takes the context for connections accepted from now on. */
 void net_server_set_tls(struct net_server *server, SSL_CTX *tls);
 
-/* Takes the four limits of `limits`, for open connections, too; nothing else of it. */
+/* Takes the five limits of `limits`, for open connections, too; nothing else of it. */
 void net_server_set_limits(struct net_server *server, const struct net_options *limits);
 
 /* Accepts no more and drops those whose handshake is under way. */

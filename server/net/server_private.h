@@ -1,4 +1,4 @@
-/* What server.c, accept.c and conn.c share. Private to net/. */
+/* What the files of the server side of net/ share. Private to net/. */
 #pragma once
 
 #include <event2/bufferevent.h>
@@ -14,17 +14,25 @@ TAILQ_HEAD(conn_list, conn);
 struct conn {
     TAILQ_ENTRY(conn) in_state; /* in the list of its state, the longest quiet first */
     TAILQ_ENTRY(conn) in_turn;
+    TAILQ_ENTRY(conn) in_watched;
     struct net_server *server;
-    struct bufferevent *bev;
-    SSL *ssl; /* the bufferevent's */
+    struct event *first;     /* ACCEPTED: its socket is readable; else NULL */
+    struct bufferevent *bev; /* NULL while ACCEPTED */
+    SSL *ssl;                /* the bufferevent's */
     void *owner;
     enum conn_state state;
     int in_flight;
     bool is_paused;
-    bool is_shut;      /* CLOSING: the end has been sent */
-    bool is_in_turn;   /* has work for the end of this turn */
-    int64_t active_us; /* clock_monotonic_us of entering the state or of the last frame */
-    uint8_t *out;      /* of this turn; NULL between turns */
+    bool is_shut;             /* CLOSING: the end has been sent */
+    bool is_in_turn;          /* has work for the end of this turn */
+    bool is_watched;          /* one of the two times of a stall is set */
+    int awaited_bytes;        /* ACCEPTED: of its first record, once that has begun */
+    int64_t active_us;        /* clock_monotonic_us of entering the state or of the last frame */
+    int64_t frame_since_us;   /* the frame that is not whole began; 0: none */
+    int64_t answers_since_us; /* what waits was written or last went on; 0: nothing waits */
+    uint64_t queued_bytes;    /* ever given to the bufferevent */
+    uint64_t taken_bytes;     /* of these by the peer, when it was looked at last */
+    uint8_t *out;             /* of this turn; NULL between turns */
     size_t out_used;
     size_t out_size;
 };
@@ -41,6 +49,14 @@ struct listener {
     int fd;
 };
 
+/* Those that do not get as far as GREETING. */
+struct handshakes {
+    int in_turn; /* begun in this turn */
+    /* since the last report */
+    unsigned int timed_out, dropped, failed;
+    int64_t reported_us;
+};
+
 struct net_server {
     struct event_base *base;
     struct net_options options;
@@ -48,6 +64,8 @@ struct net_server {
     struct conn_list conns[CONN_STATE_COUNT];
     size_t counts[CONN_STATE_COUNT];
     size_t count; /* all but the closed ones */
+    struct handshakes handshakes;
+    struct conn_list watched; /* linked by in_watched */
     struct conn_list turn;
     struct conn_list spare; /* a pool, linked by in_state */
     struct event *turn_end;
@@ -64,11 +82,36 @@ struct net_server {
 
 bool accept_start(struct net_server *server, struct err *err) must_check;
 void accept_stop(struct net_server *server);
+/* What accepted sockets inherit, by the options. */
+void accept_set_terms(const struct net_server *server);
 /* After a connection went: the server may have room again. */
 void accept_reconsider(struct net_server *server);
 
-/* Takes fd. */
+/* ---- handshake.c ---- */
+/* Whether one more can be accepted: fewer than connections_max have done their TLS. */
+bool handshake_has_room(const struct net_server *server);
+/* Takes fd. The oldest whose TLS is not done may make room for it. */
 void conn_accept(struct net_server *server, int fd);
+void handshake_timed_out(struct conn *conn);
+/* One line about those that came to nothing, at most one each ten seconds. */
+void handshake_report(struct net_server *server, int64_t now_us);
+
+/* ---- stall.c ---- */
+/* After reading: whether whole frames were taken, and whether one is begun and not whole. */
+void stall_watch_frame(struct conn *conn, bool took_any, bool is_begun);
+/* So many bytes were given to the bufferevent: the socket did not take them. */
+void stall_watch_answers(struct conn *conn, size_t added);
+void stall_forget(struct conn *conn);
+/* The process was stopped for so long. */
+void stall_forgive(struct net_server *server, int64_t us);
+void stall_tick(struct net_server *server, int64_t now_us);
+
+/* ---- conn.c ---- */
+void conn_set_state(struct conn *conn, enum conn_state state);
+/* Bytes of answers that the socket has not taken. */
+size_t conn_unsent(const struct conn *conn);
+void conn_on_readable(struct bufferevent *bev, void *ctx);
+void conn_on_written(struct bufferevent *bev, void *ctx);
 void conn_free(struct conn *conn);
 /* Work for the end of this turn. */
 void conn_want_turn(struct conn *conn);

@@ -53,6 +53,13 @@ void session_print_limits(FILE *out)
             REQUEST_ARENA_BYTES_MAX);
     fprintf(out, "%-24s %10d  milliseconds after its deadline in which a request is answered\n",
             "request_late_ms_max", REQUEST_LATE_MS_MAX);
+    fprintf(out,
+            "%-24s %10zu  TLS handshakes under way in a worker; past it the oldest is dropped\n",
+            "handshakes_max", HANDSHAKES_MAX);
+    fprintf(out, "%-24s %10zu  bytes of answers a client has not read; past it it is not read\n",
+            "connection_unsent_max", CONN_UNSENT_BYTES_MAX);
+    fprintf(out, "%-24s %10zu  such bytes in a worker; past it the largest are cut\n",
+            "worker_unsent_max", SERVER_UNSENT_BYTES_MAX);
     fprintf(out, "%-24s %10d  lines of a basket\n", "basket_lines_max", RULE_BASKET_LINES_MAX);
     fprintf(out, "%-24s %10d  identifiers of an enrolment\n", "identifiers_max",
             RULE_IDENTIFIERS_MAX);
@@ -109,6 +116,7 @@ static struct net_options net_limits_of(const struct config *config)
         .in_flight_max = config->in_flight_max,
         .handshake_timeout_s = config->handshake_timeout_s,
         .idle_timeout_s = config->idle_timeout_s,
+        .stall_timeout_s = config->stall_timeout_s,
     };
 }
 
