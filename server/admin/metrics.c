@@ -33,7 +33,7 @@ struct metric {
     size_t name_count;
 };
 
-static const char *const CONNS[] = {"accepted", "handshake", "greeting", "open", "closing"};
+static const char *const CONNS[] = {"handshake", "greeting", "open", "closing"};
 static const char *const QUEUES[] = {"posting", "lookup", "query"};
 static const char *const LINKS[] = {"lane",   "reader", "waiter", "counter",
                                     "office", "window", "census", "eraser"};

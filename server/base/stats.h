@@ -17,14 +17,7 @@
 /* Which requests share a histogram. */
 enum stats_class { STATS_POSTING, STATS_LOOKUP, STATS_QUERY, STATS_CLASSES };
 
-enum stats_conn {
-    STATS_ACCEPTED,
-    STATS_HANDSHAKE,
-    STATS_GREETING,
-    STATS_OPEN,
-    STATS_CLOSING,
-    STATS_CONNS
-};
+enum stats_conn { STATS_HANDSHAKE, STATS_GREETING, STATS_OPEN, STATS_CLOSING, STATS_CONNS };
 /* Why a handshake did not succeed. */
 enum stats_handshake {
     STATS_NO_CERTIFICATE,

@@ -198,9 +198,11 @@ void net_server_stop(struct net_server *server)
 
 void net_server_publish(const struct net_server *server)
 {
-    _Static_assert(CONN_CLOSED == (int)STATS_CONNS, "each state is counted");
-    for (int state = 0; state < STATS_CONNS; state++)
-        stats_set(&server->stats->conns[state], server->counts[state]);
+    const size_t *counts = server->counts + CONN_HANDSHAKE; /* those before it are added to it */
+    _Static_assert(CONN_CLOSED - CONN_HANDSHAKE == (int)STATS_CONNS, "each state is counted");
+    for (int state = STATS_HANDSHAKE; state < STATS_CONNS; state++)
+        stats_set(&server->stats->conns[state],
+                  counts[state] + (state == STATS_HANDSHAKE ? server->counts[CONN_ACCEPTED] : 0));
 }
 
 size_t net_server_connections(const struct net_server *server)

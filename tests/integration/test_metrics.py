@@ -168,9 +168,9 @@ def test_handshakes_that_fail_are_counted_by_reason(stack, world):
     run("openssl", "s_client", "-connect", f"127.0.0.1:{stack.port}", "-tls1_2", check=False)
     wait_for(lambda: failed("protocol") > before["protocol"], "TLS 1.2 is counted")
     run(os.path.join(os.path.dirname(LOYALD), "loyalctl"), "cert", "authority", "--network", "town", "--out",
-        os.path.join(stack.dir, "foreign-ca"))
+        os.path.join(stack.dir, "foreign-ca-of-metrics"))
     odd = stack.odd_bundle("foreign", "URI:loyal://town/merchant/acme/terminal/till-1",
-                           ca=os.path.join(stack.dir, "foreign-ca"))
+                           ca=os.path.join(stack.dir, "foreign-ca-of-metrics"))
     del world
     run("openssl", "s_client", "-connect", f"127.0.0.1:{stack.port}", "-cert", odd.certificate, "-key", odd.key,
         check=False)
