@@ -37,8 +37,8 @@ static const char *const CONNS[] = {"handshake", "greeting", "open", "closing"};
 static const char *const QUEUES[] = {"posting", "lookup", "query"};
 static const char *const LINKS[] = {"lane",   "reader", "waiter", "counter",
                                     "office", "window", "census", "eraser"};
-static const char *const HANDSHAKES[] = {"no_certificate", "expired", "untrusted",
-                                         "protocol",       "timeout", "dropped", "gone"};
+static const char *const HANDSHAKES[] = {"no_certificate", "expired", "untrusted", "protocol",
+                                         "timeout",        "dropped", "gone"};
 static const char *const FAILURES[] = {"stale", "repeat", "poison", "retry", "lost"};
 static const char *const DUTIES[] = {"partitions", "refusals", "expiry"};
 static const char *const CLASSES[] = {"posting", "lookup", "query"};

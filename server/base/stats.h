@@ -41,7 +41,6 @@ enum stats_link {
     STATS_ERASER,
     STATS_LINKS
 };
-
 /* Queries: at all desks. */
 enum stats_queue { STATS_POSTINGS, STATS_LOOKUPS, STATS_QUERIES, STATS_QUEUES };
 /* What keeps a worker from serving. 0 is also what an empty slot says. */
@@ -55,7 +54,6 @@ enum stats_reason {
     STATS_DRAINING,
     STATS_REASONS
 };
-
 enum stats_duty { STATS_PARTITIONS, STATS_REFUSALS, STATS_EXPIRY, STATS_DUTIES };
 
 /* Not added up: each observation is in one bucket. */

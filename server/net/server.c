@@ -13,7 +13,7 @@
 #define TICK_US            250000
 #define CLOSING_TIMEOUT_US 2000000
 #define STANDSTILL_US      1000000 /* between two ticks */
-#define FILES_KEPT         128 /* of a worker: listeners, lanes, desks, certificates */
+#define FILES_KEPT         128     /* of a worker: listeners, lanes, desks, certificates */
 
 static int64_t timeout_us_of(const struct net_server *server, enum conn_state state)
 {
