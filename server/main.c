@@ -11,7 +11,6 @@
 #include "admin/master.h"
 #include "admin/metrics.h"
 #include "admin/privileges.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/zone.h"
@@ -158,8 +157,6 @@ static bool read_files(struct program *program, struct err *err)
         return false;
     bool is_locked = secret_memory_open(&program->secrets, err);
     warn_of_unlocked(is_locked, err);
-    if (!hash_init())
-        return err_set(err, "no memory, or OpenSSL has no SHA-256");
     program->clock = domain_clock_create(program->config->clock, err);
     if (!program->clock)
         return false;

@@ -1,56 +1,32 @@
-/* Hashes by OpenSSL, with one context a process, and random bytes. HMAC and HKDF are written out
- * over SHA-256 because OpenSSL's take memory at each use and keep the key in it: these neither fail
- * in the middle of a request nor leave a key behind. Without a sound hash there is nothing to
- * continue with: that ends the process. */
+/* Hashes by OpenSSL's code for SHA-256 itself, and random bytes of the kernel. OpenSSL's newer
+ * calls, and its HMAC and HKDF, take memory at each use and keep keys in it: these here neither
+ * fail in the middle of a request nor leave a key behind. */
+#define OPENSSL_SUPPRESS_DEPRECATED /* for that reason */
 #include "base/hash.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/random.h>
 
-#define SHA256_BLOCK_BYTES  64
 #define RANDOM_BUFFER_BYTES 4096
 #define RANDOM_PIECE_BYTES  512 /* larger wishes go to the kernel directly */
 
-static void require(bool done, const char *what)
-{
-    if (done)
-        return;
-    fprintf(stderr, "event=openssl_failed what=%s\n", what);
-    abort();
-}
-
-static EVP_MD_CTX *sha256_context(void)
-{
-    static EVP_MD_CTX *context;
-    if (!context) {
-        EVP_MD *sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-        context = EVP_MD_CTX_new();
-        if (context && (!sha256 || EVP_DigestInit_ex2(context, sha256, NULL) != 1)) {
-            EVP_MD_CTX_free(context);
-            context = NULL;
-        }
-        EVP_MD_free(sha256); /* the context keeps its own reference */
-    }
-    return context;
-}
-
-/* Of a block, where there is one, and bytes. Takes no memory once there is a context. */
+/* Of a block, where there is one, and bytes. */
 static void hash_parts(const uint8_t *block, const void *bytes, size_t size,
                        uint8_t hash_out[HASH_BYTES])
 {
-    EVP_MD_CTX *context = sha256_context();
-    require(context && EVP_DigestInit_ex2(context, NULL, NULL) == 1 &&
-                (!block || EVP_DigestUpdate(context, block, SHA256_BLOCK_BYTES) == 1) &&
-                EVP_DigestUpdate(context, bytes, size) == 1 &&
-                EVP_DigestFinal_ex(context, hash_out, NULL) == 1,
-            "sha256");
+    SHA256_CTX context;
+    SHA256_Init(&context);
+    if (block)
+        SHA256_Update(&context, block, SHA256_CBLOCK);
+    SHA256_Update(&context, bytes, size);
+    SHA256_Final(hash_out, &context);
+    OPENSSL_cleanse(&context, sizeof context);
 }
 
 void hash_sha256(const void *bytes, size_t size, uint8_t hash_out[HASH_BYTES])
@@ -58,15 +34,10 @@ void hash_sha256(const void *bytes, size_t size, uint8_t hash_out[HASH_BYTES])
     hash_parts(NULL, bytes, size, hash_out);
 }
 
-bool hash_init(void)
-{
-    return sha256_context() != NULL;
-}
-
 void hash_hmac(const uint8_t key[HASH_BYTES], const void *bytes, size_t size,
                uint8_t hash_out[HASH_BYTES])
 {
-    uint8_t pad[SHA256_BLOCK_BYTES] = {0}, inner[HASH_BYTES];
+    uint8_t pad[SHA256_CBLOCK] = {0}, inner[HASH_BYTES];
     memcpy(pad, key, HASH_BYTES);
     for (size_t i = 0; i < sizeof pad; i++)
         pad[i] ^= 0x36;
@@ -96,7 +67,7 @@ void hash_derive(const uint8_t master[HASH_BYTES], const void *label, size_t lab
 struct random_buffer {
     uint8_t bytes[RANDOM_BUFFER_BYTES];
     size_t left;
-    int registered;
+    bool is_registered;
 };
 
 static struct random_buffer *random_buffer(void)
@@ -115,7 +86,7 @@ static void refill(uint8_t *bytes_out, size_t size)
 {
     while (size > 0) {
         ssize_t got = getrandom(bytes_out, size, 0);
-        require(got > 0 || errno == EINTR, "random");
+        assert(got > 0 || errno == EINTR);
         if (got > 0) {
             bytes_out += got;
             size -= (size_t)got;
@@ -126,13 +97,11 @@ static void refill(uint8_t *bytes_out, size_t size)
 void hash_random(void *bytes_out, size_t size)
 {
     struct random_buffer *buffer = random_buffer();
-    if (size > RANDOM_PIECE_BYTES) {
+    if (!buffer->is_registered)
+        buffer->is_registered = pthread_atfork(NULL, NULL, forget_random) == 0;
+    if (size > RANDOM_PIECE_BYTES || !buffer->is_registered) {
         refill(bytes_out, size);
         return;
-    }
-    if (!buffer->registered) {
-        require(pthread_atfork(NULL, NULL, forget_random) == 0, "atfork");
-        buffer->registered = 1;
     }
     if (buffer->left < size) {
         refill(buffer->bytes, sizeof buffer->bytes);

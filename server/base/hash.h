@@ -1,15 +1,11 @@
 /* SHA-256, HMAC and HKDF over it, random bytes, and a byte writer in network order. */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define HASH_BYTES           32
 #define HASH_LABEL_BYTES_MAX 32
-
-/* At the start: makes what hashing needs, so that no memory is asked for later. */
-bool hash_init(void);
 
 void hash_sha256(const void *bytes, size_t size, uint8_t hash_out[HASH_BYTES]);
 void hash_hmac(const uint8_t key[HASH_BYTES], const void *bytes, size_t size,
