@@ -1,6 +1,7 @@
 # loyald: one Makefile, everything lands in build/ (build/asan/ with SAN=1, build/cov/ with COV=1). `make help` lists the targets; V=1 shows
 # the commands. Packages come from deploy/setup, run once before whatever needs them; hence pkg-config is asked late.
 VERSION := 0.1.0
+SCHEMA  := $(shell sed -n 's/^\([a-z_]*\) .*/\1/p' migrations/sqitch.plan | tail -n 1)
 B       ?= build$(if $(SAN),/asan)$(if $(COV),/cov)
 prefix  ?= /usr/local
 bindir  ?= $(prefix)/bin
@@ -51,7 +52,7 @@ pkg         = $(shell pkg-config --libs $(1))
 SERVER_LIBS = $(eval SERVER_LIBS := $(call pkg,libevent_openssl libevent_extra libevent_core libpq openssl \
               libprotobuf-c libconfuse jansson libsystemd popt) -lm)$(SERVER_LIBS)
 SDK_LIBS    = $(eval SDK_LIBS := $(call pkg,openssl libprotobuf-c))$(SDK_LIBS)
-CLI_LIBS    = $(eval CLI_LIBS := $(call pkg,popt jansson liblzma libcrypto libpq libevent_extra libevent_core) -lm)$(CLI_LIBS)
+CLI_LIBS    = $(eval CLI_LIBS := $(call pkg,popt jansson liblzma libssl libcrypto libpq libconfuse libevent_extra libevent_core) -lm)$(CLI_LIBS)
 TEST_LIBS   = $(eval TEST_LIBS := $(call pkg,cmocka popt) $(SERVER_LIBS))$(TEST_LIBS)
 DEP_CFLAGS  = $(eval DEP_CFLAGS := $(shell pkg-config --cflags libevent libpq openssl libprotobuf-c libconfuse \
               jansson popt liblzma libsystemd))$(DEP_CFLAGS)
@@ -81,6 +82,7 @@ $(B)/obj/%.o: %.c | setup-build $(GEN:=.h)
 # Hidden for good in the shared library; what the SDK exports, loyal.h marks and client-sdk/libloyal.map lists.
 $(PROTO_OBJ): PICFLAGS = -fPIC -fvisibility=hidden
 $(SDK_OBJ): PICFLAGS = -fPIC -fvisibility=hidden
+$(B)/obj/client-sdk/cli/doctor_database.o: CPPFLAGS += -DSCHEMA_WANTED='"$(SCHEMA)"'
 $(CLI_OBJ) $(EXAMPLES:$(B)/%=$(B)/obj/%.o): INCLUDES = -Iclient-sdk/include
 $(SUPPORT_OBJ) $(UNITS:$(B)/%=$(B)/obj/%.o) $(BENCHES:$(B)/%=$(B)/obj/%.o): INCLUDES += -Itests -Iclient-sdk/src
 $(UNITS:$(B)/%=$(B)/obj/%.o): | setup-test

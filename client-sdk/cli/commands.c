@@ -71,6 +71,17 @@ static const char STATUS_DETAILS[] =
     "asks the daemon over the network, as operator, for its counters since the start.\n"
     "Exit status 1 when a daemon was down at the end.";
 
+static const char DOCTOR_DETAILS[] =
+    "Reads only. Looks at the files that loyald.conf names, at its admin port, at PostgreSQL's "
+    "settings,\n"
+    "and at schema, roles, partitions and duties in the database, as the role that the daemon "
+    "connects as;\n"
+    "with a host (--host or the profile) also at the certificate that clients are shown. "
+    "--database "
+    "and --url\n"
+    "take the place of what loyald.conf says.\n"
+    "Exit status 0: all is well; 1: there are warnings; 2: there are faults.";
+
 static const char CERT_DETAILS[] =
     "P-256 keys and SHA-256; private keys are written with mode 0600. The fingerprint printed is "
     "the\n"
@@ -416,6 +427,15 @@ const struct command COMMANDS[] = {
      {OPT_NONE},
      {OPT_URL, OPT_FOLLOW, OPT_INTERVAL, OPT_TIMES},
      STATUS_DETAILS},
+    {"doctor",
+     NULL,
+     NULL,
+     "looks at what a daemon leans on, with a verdict each",
+     ROLE_OPERATOR,
+     cmd_doctor,
+     {OPT_NONE},
+     {OPT_CONFIG, OPT_DATABASE, OPT_URL},
+     DOCTOR_DETAILS},
     {"ping",
      NULL,
      NULL,

@@ -112,6 +112,7 @@ static const struct option_spec OPTIONS[OPT_COUNT] = {
     [OPT_TO] = {"to", "TIME", "decided before, at most 31 days later", 0, NULL},
     [OPT_URL] = {"url", "LIST", "of admin ports, http://127.0.0.1:7401, with commas between them",
                  FROM_OUTSIDE, "url"},
+    [OPT_CONFIG] = {"config", "FILE", "the daemon's loyald.conf", 0, NULL},
     [OPT_FOLLOW] = {"follow", NULL, "again and again, until Ctrl-C", FLAG, NULL},
     [OPT_INTERVAL] = {"interval", "SECONDS", "that rates are taken over; default 1", 0, NULL},
     [OPT_TIMES] = {"count", "N", "follows N times, then ends", 0, NULL},

@@ -78,6 +78,7 @@ enum option {
     OPT_TO,
     OPT_YES,
     OPT_URL,
+    OPT_CONFIG,
     OPT_FOLLOW,
     OPT_INTERVAL,
     OPT_TIMES, /* --count */

@@ -283,6 +283,30 @@ void output_print(bool json, struct section *sections, size_t count)
     fflush(stdout);
 }
 
+void output_findings(bool json, struct table *table)
+{
+    static const char *const columns[] = {"verdict", "area", "check", "found", NULL};
+    struct table *brief;
+
+    if (json) {
+        output_rows(true, table);
+        return;
+    }
+    brief = table_create(columns);
+    for (size_t i = 0; i < table->count; i += table->column_count)
+        for (size_t column = 0; column < 4; column++)
+            table_text(brief, table->cells[i + column].text);
+    output_rows(false, brief);
+    for (size_t i = 0; i < table->count; i += table->column_count) {
+        const struct cell *row = &table->cells[i];
+
+        if (row[4].text[0])
+            printf("\n%s: %s %s: %s\n  %s\n  %s\n", row[0].text, row[1].text, row[2].text,
+                   row[3].text, row[4].text, row[5].text);
+    }
+    table_destroy(&table);
+}
+
 void output_rows(bool json, struct table *table)
 {
     output_print(json, &(struct section){.table = table}, 1);

@@ -34,6 +34,9 @@ struct section {
 /* Prints and destroys the tables. One section is itself the JSON document, several are members of
  * one object. */
 void output_print(bool json, struct section *sections, size_t count);
+/* The doctor's: verdict, area, check, found, why, remedy. For people what is not ok is explained
+ * below the table. Destroys it. */
+void output_findings(bool json, struct table *table);
 /* The same for one table. */
 void output_rows(bool json, struct table *table);
 void output_object(bool json, struct table *table);
