@@ -144,8 +144,7 @@ static int worker_count(const struct config *config)
     return 1;
 }
 
-/* What --check-config tries, too: everything that a wrong file or option can break. */
-static bool read_files(struct program *program, struct err *err)
+static bool read_settings(struct program *program, struct err *err)
 {
     program->config = config_create(program->config_file, err);
     if (!program->config)
@@ -157,11 +156,24 @@ static bool read_files(struct program *program, struct err *err)
         return false;
     bool is_locked = secret_memory_open(&program->secrets, err);
     warn_of_unlocked(is_locked, err);
+    return true;
+}
+
+static bool read_clock(struct program *program, struct err *err)
+{
     program->clock = domain_clock_create(program->config->clock, err);
-    if (!program->clock)
-        return false;
+    return program->clock != NULL;
+}
+
+static bool read_keyring(struct program *program, struct err *err)
+{
     program->keyring = keyring_create(program->config->keyring_file, err);
     return program->keyring != NULL;
+}
+
+static bool read_files(struct program *program, struct err *err)
+{
+    return read_settings(program, err) && read_clock(program, err) && read_keyring(program, err);
 }
 
 static bool read_tls(struct program *program, struct err *err)
@@ -249,14 +261,31 @@ static int run(struct program *program)
 
 /* ---- command line ---- */
 
+static int count_fault(bool is_good, const struct err *err)
+{
+    if (!is_good)
+        fprintf(stderr, "loyald: %s\n", err->text);
+    return !is_good;
+}
+
+/* Tries all that a start would, in its order, and as the user that it becomes; but takes no port
+ * and asks no database. A broken configuration is the only fault told; else every one is. */
 static int check_config(struct program *program)
 {
     struct err err = {0};
-    if (!read_files(program, &err) || !read_tls(program, &err))
+    int faults = 0;
+    if (!read_settings(program, &err))
         return fail(program, EXIT_CONFIG, &err);
-    printf("%s: good\n", program->config_file);
+    const struct config *config = program->config;
+    faults += count_fault(read_clock(program, &err), &err);
+    faults += count_fault(read_keyring(program, &err), &err);
+    faults += count_fault(listen_check(config->listen.items, config->listen.count, &err), &err);
+    faults += count_fault(pid_file_check(config->pid_file, &err), &err);
+    faults += count_fault(privileges_drop(config->user, &err) && read_tls(program, &err), &err);
+    if (faults == 0)
+        printf("%s: good\n", program->config_file);
     give_back(program);
-    return EXIT_SUCCESS;
+    return faults == 0 ? EXIT_SUCCESS : EXIT_CONFIG;
 }
 
 static int make_keyring(const char *path)

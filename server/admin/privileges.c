@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -81,6 +83,18 @@ bool pid_file_write(const char *path, struct err *err)
     int size = snprintf(text, sizeof text, "%d\n", (int)getpid());
     bool done = fd >= 0 && ftruncate(fd, 0) == 0 && write(fd, text, (size_t)size) == size;
     return done || err_set_errno(err, errno, "%s: pid_file cannot be written", path);
+}
+
+bool pid_file_check(const char *path, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    char folder[PATH_MAX] = ".";
+    if (*path == '\0')
+        return true;
+    if (slash)
+        snprintf(folder, sizeof folder, "%.*s", (int)(slash - path) + 1, path);
+    return access(access(path, F_OK) == 0 ? path : folder, W_OK) == 0 ||
+           err_set_errno(err, errno, "%s: pid_file cannot be written", path);
 }
 
 void pid_file_remove(const char *path)

@@ -16,4 +16,6 @@ bool privileges_set_dumps(bool allowed, struct err *err) must_check;
 
 /* Writes the process id; refuses a file whose process still lives. "": nothing. */
 bool pid_file_write(const char *path, struct err *err) must_check;
+/* Whether it could be. */
+bool pid_file_check(const char *path, struct err *err) must_check;
 void pid_file_remove(const char *path);

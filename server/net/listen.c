@@ -37,14 +37,16 @@ static const char *remedy_of(int code)
     }
 }
 
-static bool open_address(const char *address, struct listen_sockets *sockets, struct err *err)
+/* any_port: a free one instead of the one that it names. */
+static bool open_address(const char *address, bool any_port, struct listen_sockets *sockets,
+                         struct err *err)
 {
     char host[256], port[6];
     struct addrinfo *found = NULL;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     if (!config_split_address(address, host, port))
         return err_set(err, "listen: %s is no host:port", address);
-    int result = getaddrinfo(host, port, &hints, &found);
+    int result = getaddrinfo(host, any_port ? "0" : port, &hints, &found);
     if (result != 0)
         return err_set(err, "listen: %s: %s", address, gai_strerror(result));
     bool good = true;
@@ -65,12 +67,22 @@ bool listen_open(char *const *addresses, size_t count, struct listen_sockets *so
 {
     *sockets_out = (struct listen_sockets){0};
     for (size_t i = 0; i < count; i++) {
-        if (!open_address(addresses[i], sockets_out, err)) {
+        if (!open_address(addresses[i], false, sockets_out, err)) {
             listen_close(sockets_out);
             return false;
         }
     }
     return true;
+}
+
+bool listen_check(char *const *addresses, size_t count, struct err *err)
+{
+    struct listen_sockets sockets = {0};
+    bool is_good = true;
+    for (size_t i = 0; is_good && i < count; i++)
+        is_good = open_address(addresses[i], true, &sockets, err);
+    listen_close(&sockets);
+    return is_good;
 }
 
 void listen_close(struct listen_sockets *sockets)

@@ -335,6 +335,37 @@ def test_check_config_names_what_is_wrong(stack, what):
         assert named in done.stderr, done.stderr
 
 
+def test_check_config_tells_every_fault_at_once(stack):
+    """What a start would trip over one after the other."""
+    done = check(changed(stack, "many", 'keyring_file = "/nowhere/keyring"', 'certificate_file = "/nowhere/server.crt"',
+                         'listen = {"192.0.2.1:7400"}', 'pid_file = "/nowhere/loyald.pid"'))
+    lines = done.stderr.splitlines()
+    assert done.returncode == 2 and len(lines) == 4, done.stderr
+    for line, part in zip(lines, ("/nowhere/keyring", "192.0.2.1:7400", "/nowhere/loyald.pid", "/nowhere/server.crt")):
+        assert part in line
+
+
+def test_check_config_takes_no_port(stack):
+    """A running daemon's ports are no fault: it is run before a restart."""
+    done = check(changed(stack, "taken", f'listen = {{"127.0.0.1:{stack.port}"}}'))
+    assert done.returncode == 0, done.stderr
+
+
+def test_check_config_of_a_user_that_is_not_there(stack):
+    done = check(changed(stack, "user", 'user = "nobody-of-that-name"'))
+    assert done.returncode == 2 and "nobody-of-that-name" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root becomes another user")
+def test_check_config_reads_as_the_user_that_it_becomes(stack, own_files):
+    """Root reads everything; the daemon will not be root by then."""
+    os.chmod(f"{own_files}/server.key", 0o600)
+    path = changed(stack, "as-user", 'user = "nobody"', f'key_file = "{own_files}/server.key"')
+    for command in (("--check-config",), ()):
+        done = run(LOYALD, "--config", path, *command, check=False)
+        assert done.returncode == 2 and "cannot be read" in done.stderr, done.stderr
+
+
 def test_check_config_of_a_key_that_others_may_read(stack, own_files):
     os.chmod(f"{own_files}/server.key", 0o644)
     done = check(changed(stack, "open", f'key_file = "{own_files}/server.key"'))
