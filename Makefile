@@ -9,6 +9,7 @@ sbindir ?= $(prefix)/sbin
 libdir  ?= $(prefix)/lib
 mandir  ?= $(prefix)/share/man
 unitdir ?= $(prefix)/lib/systemd/system
+compdir ?= $(prefix)/share/bash-completion/completions
 RPATH   ?= -Wl,-rpath,$$ORIGIN:$$ORIGIN/../lib
 
 # --- what there is ---------------------------------------------------------------------------------
@@ -57,7 +58,7 @@ TEST_LIBS   = $(eval TEST_LIBS := $(call pkg,cmocka popt) $(SERVER_LIBS))$(TEST_
 DEP_CFLAGS  = $(eval DEP_CFLAGS := $(shell pkg-config --cflags libevent libpq openssl libprotobuf-c libconfuse \
               jansson popt liblzma libsystemd))$(DEP_CFLAGS)
 
-all: $(PROGRAMS) $(LIBLOYAL) $(MANS) ## build the daemon, the SDK and loyalctl into build/
+all: $(PROGRAMS) $(B)/completion/loyalctl $(LIBLOYAL) $(MANS) ## build the daemon, the SDK and loyalctl into build/
 
 SETUP := setup-build setup-run setup-test setup-lint setup-package
 .PHONY: all $(SETUP)
@@ -115,6 +116,10 @@ $(B)/loyalctl: $(CLI_OBJ) $(B)/libloyal.so
 	$(call say,LINK)$(EXE) $(CLI_OBJ) -L$(B) -lloyal $(if $(RPATH),'$(RPATH)') $(CLI_LIBS)
 	@$(HARDENED) $@
 
+$(B)/completion/loyalctl: $(B)/loyalctl
+	@mkdir -p $(@D)
+	$(call say,MAKE)$< completion >$@
+
 # Tests of the SDK's own files (test_sdk_*) take its objects first, all others the server's.
 TEST_ARCHIVES  = $(SERVER_A) $(LOYAL_A)
 SERVER_A      := $(addprefix $(B)/,libserver.a libproto.a)
@@ -156,6 +161,8 @@ install: all ## install under DESTDIR and prefix (/usr/local): programs, SDK, ma
 	    install -D -m 644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/} || exit 1; done
 	install -d $(DESTDIR)$(prefix)/share/loyald && cp -r migrations $(DESTDIR)$(prefix)/share/loyald
 	install -m 644 deploy/alerts.yml $(DESTDIR)$(prefix)/share/loyald
+	install -D -m 644 $(B)/completion/loyalctl $(DESTDIR)$(compdir)/loyalctl
+	install -D -m 644 deploy/completion/loyald.sh $(DESTDIR)$(compdir)/loyald
 	install -d $(addprefix $(DESTDIR),$(unitdir) $(prefix)/lib/sysusers.d $(prefix)/lib/tmpfiles.d)
 	for unit in service socket; do \
 	    sed 's|/usr/sbin|$(sbindir)|' deploy/systemd/loyald.$$unit >$(DESTDIR)$(unitdir)/loyald.$$unit || exit 1; done

@@ -59,6 +59,11 @@ __attribute__((warn_unused_result)) bool cli_parse(struct cli *cli, int argc, ch
 void cli_close(struct cli *cli);
 /* The command has this option of its own. */
 bool cli_takes(const struct cli *cli, enum option option);
+/* All options that it has, OPT_COUNT at most; how one is spelt, and what stands for its value
+ * (NULL: a flag). */
+size_t cli_options_of(const struct command *command, unsigned char *options_out);
+const char *cli_option_name(enum option option);
+const char *cli_option_value(enum option option);
 /* Takes over a malloc'ed string until cli_close. */
 const char *cli_own(struct cli *cli, char *text);
 /* One line on stderr; returns EXIT_USAGE or EXIT_REFUSED, to be returned by the command. */

@@ -23,6 +23,7 @@ int cmd_owed_list(struct cli *cli);
 int cmd_conservation_check(struct cli *cli);
 int cmd_status(struct cli *cli);
 int cmd_status_asked(struct cli *cli); /* over the network */
+int cmd_completion(struct cli *cli);
 int cmd_doctor(struct cli *cli);
 int cmd_ping(struct cli *cli);
 int cmd_cert_authority(struct cli *cli);

@@ -313,6 +313,38 @@ static struct poptOption row_of(enum option option, bool required, struct cli *c
     return row;
 }
 
+/* A connection option that the command has beside its own. */
+static bool has_connection(const struct command *command, unsigned char option)
+{
+    return command->role != ROLE_LOCAL && !is_listed(command->required, option) &&
+           !is_listed(command->optional, option) &&
+           (option != OPT_MERCHANT || command->role != ROLE_OPERATOR);
+}
+
+size_t cli_options_of(const struct command *command, unsigned char *options_out)
+{
+    const unsigned char *const lists[] = {command->required, command->optional, EVERYWHERE};
+    size_t count = 0;
+
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        for (const unsigned char *o = lists[i]; *o != OPT_NONE; o++)
+            options_out[count++] = *o;
+    for (const unsigned char *o = CONNECTION; *o != OPT_NONE; o++)
+        if (has_connection(command, *o))
+            options_out[count++] = *o;
+    return count;
+}
+
+const char *cli_option_name(enum option option)
+{
+    return OPTIONS[option].name;
+}
+
+const char *cli_option_value(enum option option)
+{
+    return OPTIONS[option].value;
+}
+
 static void parser_fill(struct parser *parser, struct cli *cli)
 {
     const struct command *command = cli->command;
@@ -323,8 +355,8 @@ static void parser_fill(struct parser *parser, struct cli *cli)
         parser->own[parser->own_count++] = row_of(*o, false, cli);
     for (const unsigned char *o = EVERYWHERE; *o != OPT_NONE; o++)
         parser->own[parser->own_count++] = row_of(*o, false, cli);
-    for (const unsigned char *o = CONNECTION; command->role != ROLE_LOCAL && *o != OPT_NONE; o++)
-        if (!cli_takes(cli, *o) && (*o != OPT_MERCHANT || command->role != ROLE_OPERATOR))
+    for (const unsigned char *o = CONNECTION; *o != OPT_NONE; o++)
+        if (has_connection(command, *o))
             parser->connection[parser->connection_count++] = row_of(*o, false, cli);
     parser->top[0] = (struct poptOption){
         .argInfo = POPT_ARG_INCLUDE_TABLE, .arg = parser->own, .descrip = "Options:"};
