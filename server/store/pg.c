@@ -295,7 +295,6 @@ static void pg_prepare(struct pg *pg)
         pg_close(pg, PQerrorMessage(pg->conn));
         return;
     }
-    PQsetNoticeReceiver(pg->conn, on_notice, pg);
     events_free(pg);
     pg->readable = event_new(pg->base, PQsocket(pg->conn), EV_READ | EV_PERSIST, on_readable, pg);
     pg->writable = event_new(pg->base, PQsocket(pg->conn), EV_WRITE, on_writable, pg);
@@ -342,6 +341,7 @@ static void pg_connect(struct pg *pg)
         pg_close(pg, pg->conn ? PQerrorMessage(pg->conn) : "out of memory");
         return;
     }
+    PQsetNoticeReceiver(pg->conn, on_notice, pg); /* some come while connecting */
     timer_start(pg, CONNECT_SECONDS_MAX * 1000);
     pg->readable = event_new(pg->base, PQsocket(pg->conn), EV_WRITE, on_connecting, pg);
     event_add(pg->readable, NULL);
