@@ -20,7 +20,7 @@ static void queue_sweep(struct engine *engine, struct posting_list *queue, int64
     while ((posting = posting_list_pop(&all))) {
         if (posting->deadline_us < now_us)
             posting_answer(engine, posting, ENGINE_DEADLINE_EXCEEDED);
-        else if (posting->aside_us < aside_before_us)
+        else if (posting->aside_us && posting->aside_us < aside_before_us)
             posting_answer(engine, posting, ENGINE_TRANSIENT);
         else
             posting_list_push(&keep, posting);
@@ -45,6 +45,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *ctx)
     for (int i = 0; i < waiter; i++)
         queue_sweep(engine, &engine->lanes[i].queue, 0);
     queue_sweep(engine, &engine->lanes[waiter].queue, clock_monotonic_us() - patience_us);
+    waiter_retry(engine);
     if (engine->pending > 0)
         sweep_start(engine);
 }
@@ -153,6 +154,7 @@ void engine_post(struct engine *engine, struct posting *posting)
     posting->posted_us = clock_monotonic_us();
     posting->decision = NULL;
     posting->attempts = posting->returns = posting->misses = 0;
+    posting->aside_us = 0;
     posting->batch_max = 0;
     posting->wants_state =
         posting->request.kind != ENTRY_EARN && posting->request.kind != ENTRY_ENROL;

@@ -110,6 +110,8 @@ void lane_wake(struct lane *lane);
 /* Whether something of this member waits, so that what comes later waits behind it. */
 bool waiter_has(struct engine *engine, int64_t member_id);
 void waiter_push(struct engine *engine, struct posting *posting);
+/* Sends back to their lanes those behind the one it waits for: they may be free by now. */
+void waiter_retry(struct engine *engine);
 /* Takes the postings of one member from the waiter's queue, in order. */
 void waiter_next(struct lane *waiter, struct posting_list *next_out);
 

@@ -4,7 +4,7 @@
 #include "engine/engine_private.h"
 
 #define REPEATS_MAX 2
-#define MISSES_MAX  3
+#define MISSES_MAX  4
 #define RETURNS_MAX 3
 #define STALE_MAX   10 /* a reference that changes faster than it is read */
 
@@ -141,7 +141,11 @@ static void held_set_aside(struct lane *lane)
     posting_list_prepend(&list, &lane->batch.again);
     while ((posting = posting_list_pop(&list))) {
         posting->decision = NULL;
-        if (posting->slot->is_held && posting->misses++ >= MISSES_MAX)
+        if (!posting->slot->is_held)
+            posting->misses = 0;
+        else if (posting->misses < MISSES_MAX)
+            posting->misses++;
+        if (posting->misses == MISSES_MAX)
             waiter_push(lane->engine, posting);
         else
             posting_list_push(&keep, posting);

@@ -32,13 +32,30 @@ void waiter_push(struct engine *engine, struct posting *posting)
         posting_answer(engine, posting, ENGINE_TRANSIENT);
         return;
     }
-    posting->aside_us = clock_monotonic_us();
+    if (!posting->aside_us)
+        posting->aside_us = clock_monotonic_us();
     lane_push(waiter, posting);
+}
+
+void waiter_retry(struct engine *engine)
+{
+    struct lane *waiter = waiter_of(engine);
+    const struct posting *taken = waiter->batch.postings.first;
+    struct posting_list all;
+    struct posting *posting;
+    posting_list_init(&all);
+    posting_list_prepend(&all, &waiter->queue);
+    while ((posting = posting_list_pop(&all))) {
+        if (taken && taken->member_id == posting->member_id)
+            posting_list_push(&waiter->queue, posting);
+        else
+            engine_route(engine, posting);
+    }
 }
 
 void waiter_next(struct lane *waiter, struct posting_list *next_out)
 {
-    struct posting_list all = {NULL, NULL, 0};
+    struct posting_list all;
     struct posting *posting;
     posting_list_init(&all);
     posting_list_prepend(&all, &waiter->queue);

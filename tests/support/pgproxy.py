@@ -6,8 +6,11 @@ its own (`postgres = "host=FOLDER ..."`), passes everything on unread but for th
         ...
         stop.wait()                                # something stands there now, and what came before it was passed on
         stop.go()  or  stop.cut()                  # pass it on, or end the connection, the message never passed on
+
+PgProxy(upstream_folder, delay_s=0.05) delays everything by so long each way, as a distant server would.
 """
 import os
+import queue
 import re
 import select
 import shutil
@@ -15,6 +18,7 @@ import socket
 import struct
 import tempfile
 import threading
+import time
 
 PORT = 5432
 LANE = "loyald lane"  # application_name of the connections that post
@@ -66,8 +70,10 @@ class _Link:
         self.application = ""
         self.statements = {}  # name -> SQL, from Parse
         self.is_committed = False  # the last thing the server said was COMMIT
-        self.threads = [threading.Thread(target=self._run, args=(stream,), daemon=True)
-                        for stream in (self._to_server, self._to_client)]
+        self.lines = {self.server: queue.Queue(), self.client: queue.Queue()}  # what is due to go there, and when
+        streams = [(self._to_server,), (self._to_client,)]
+        streams += [(self._deliver, end) for end in self.lines] if proxy.delay_s else []
+        self.threads = [threading.Thread(target=self._run, args=stream, daemon=True) for stream in streams]
 
     def start(self):
         for thread in self.threads:
@@ -82,17 +88,33 @@ class _Link:
 
     def join(self):
         self.close()
+        for line in self.lines.values():
+            line.put((0, b""))
         for thread in self.threads:
             thread.join(10)
         self.client.close()
         self.server.close()
 
-    def _run(self, stream):
+    def _run(self, stream, *end):
         try:
-            stream()
+            stream(*end)
         except OSError:
             pass
         self.close()
+
+    def _send(self, end, data):
+        if self.proxy.delay_s:
+            self.lines[end].put((time.monotonic() + self.proxy.delay_s, data))
+        else:
+            end.sendall(data)
+
+    def _deliver(self, end):
+        while True:
+            due, data = self.lines[end].get()
+            if not data:
+                return
+            time.sleep(max(0.0, due - time.monotonic()))
+            end.sendall(data)
 
     def _to_server(self):
         buffer = _Buffer(self.client)
@@ -102,11 +124,11 @@ class _Link:
             return
         words = message[8:].split(b"\0")
         self.application = dict(zip(words[::2], words[1::2])).get(b"application_name", b"").decode()
-        self.server.sendall(message)
+        self._send(self.server, message)
         for message in buffer.messages():
             if not self._may_pass(self._point_to_server(message)):
                 return
-            self.server.sendall(message)
+            self._send(self.server, message)
 
     def _point_to_server(self, message):
         if message[:1] == b"P":
@@ -123,7 +145,7 @@ class _Link:
         for message in _Buffer(self.server).messages():
             if not self._may_pass(self._point_to_client(message)):
                 return
-            self.client.sendall(message)
+            self._send(self.client, message)
 
     def _point_to_client(self, message):
         was_committed, self.is_committed = self.is_committed, message[:1] + message[5:] == b"CCOMMIT\0"
@@ -172,7 +194,8 @@ class _Buffer:
 
 
 class PgProxy:
-    def __init__(self, upstream_folder):
+    def __init__(self, upstream_folder, delay_s=0.0):
+        self.delay_s = delay_s
         self.upstream = os.path.join(upstream_folder, f".s.PGSQL.{PORT}")
         self.folder = tempfile.mkdtemp(prefix="loyal-proxy.", dir="/tmp")  # sun_path is short
         self._listener = socket.socket(socket.AF_UNIX)
