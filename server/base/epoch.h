@@ -1,5 +1,6 @@
 /* PostgreSQL counts microseconds from 2000-01-01Z, everything else of ours from 1970-01-01Z.
- * INT64_MAX means never in both, and is PostgreSQL's infinity. */
+ * INT64_MAX means never in both, and is PostgreSQL's infinity; what lies behind it is never, too.
+ */
 #pragma once
 
 #include <stdint.h>
@@ -12,5 +13,5 @@ static inline int64_t time_since_2000(int64_t at_us)
 }
 static inline int64_t time_since_1970(int64_t since_2000_us)
 {
-    return since_2000_us == INT64_MAX ? INT64_MAX : since_2000_us + EPOCH_2000_US;
+    return since_2000_us > INT64_MAX - EPOCH_2000_US ? INT64_MAX : since_2000_us + EPOCH_2000_US;
 }

@@ -111,3 +111,23 @@ void hash_random(void *bytes_out, size_t size)
     memcpy(bytes_out, buffer->bytes + buffer->left, size);
     OPENSSL_cleanse(buffer->bytes + buffer->left, size);
 }
+
+static int digit_of(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool hash_of_hex(const char *hex, uint8_t hash_out[HASH_BYTES])
+{
+    for (size_t i = 0; i < HASH_BYTES; i++, hex += 2) {
+        int high = digit_of(hex[0]), low = high < 0 ? -1 : digit_of(hex[1]);
+        if (low < 0)
+            return false;
+        hash_out[i] = (uint8_t)(high << 4 | low);
+    }
+    return *hex == '\0';
+}

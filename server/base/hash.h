@@ -18,6 +18,9 @@ void hash_derive(const uint8_t master[HASH_BYTES], const void *label, size_t lab
 /* Cryptographic randomness, cheap in small pieces (buffered per process, refilled after a fork). */
 void hash_random(void *bytes_out, size_t size);
 
+/* The bytes of 64 hexadecimal digits; false when it is anything else. */
+bool hash_of_hex(const char *hex, uint8_t hash_out[HASH_BYTES]);
+
 static inline uint8_t *put_u16(uint8_t *at, uint16_t value)
 {
     value = __builtin_bswap16(value);

@@ -3,7 +3,6 @@
 #include "base/keyring.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -28,19 +27,6 @@ struct keyring {
     uint8_t body_key[HASH_BYTES];
 };
 
-static bool parse_hex(const char *hex, uint8_t bytes_out[HASH_BYTES])
-{
-    for (size_t i = 0; i < HASH_BYTES; i++) {
-        unsigned int byte;
-        if (!isxdigit((unsigned char)hex[2 * i]) || !isxdigit((unsigned char)hex[2 * i + 1]))
-            return false;
-        if (sscanf(hex + 2 * i, "%2x", &byte) != 1)
-            return false;
-        bytes_out[i] = (uint8_t)byte;
-    }
-    return hex[2 * (size_t)HASH_BYTES] == '\0';
-}
-
 /* Blank lines and comments pass. The text never repeats the line: it may hold a key. */
 static bool parse_line(struct keyring *keyring, char *line, const char **fault_out)
 {
@@ -60,7 +46,7 @@ static bool parse_line(struct keyring *keyring, char *line, const char **fault_o
         *fault_out = "this version stands in the file twice";
         good = false;
     }
-    if (good && parse_hex(hex, keyring->master[version])) {
+    if (good && hash_of_hex(hex, keyring->master[version])) {
         keyring->known[version] = true;
         if (!is_announced && (int)version > keyring->newest)
             keyring->newest = (int)version;

@@ -107,8 +107,17 @@ static int64_t begin_of(int year, int month, int day)
     return (int64_t)inside * SECOND_US;
 }
 
-static const struct day_span *span_of(int64_t at_us)
+/* Years 1 to 9999; what lies beyond them is their first or last day. */
+static int64_t in_calendar(int64_t at_us)
 {
+    static const int64_t first_us = INT64_C(-62133048000) * SECOND_US;
+    static const int64_t last_us = INT64_C(253402128000) * SECOND_US;
+    return at_us < first_us ? first_us : at_us > last_us ? last_us : at_us;
+}
+
+static const struct day_span *span_of(int64_t any_us)
+{
+    int64_t at_us = in_calendar(any_us);
     int64_t utc_day = floor_div(at_us, DAY_US);
     struct day_span *span = &cache()->days[(uint64_t)utc_day % SLOTS];
     if (at_us >= span->begin_us && at_us < span->end_us)

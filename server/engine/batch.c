@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+
 void posting_list_init(struct posting_list *list)
 {
     list->first = NULL;
@@ -63,7 +65,7 @@ void batch_reset(struct batch *batch)
     batch->asked = NULL;
     batch->claims = NULL;
     batch->member_count = batch->known_count = batch->asked_count = 0;
-    batch->is_exhausted = false;
+    batch->is_broken = false;
 }
 
 void batch_free(struct batch *batch)
@@ -177,6 +179,20 @@ static bool posting_decide(struct batch *batch, struct posting *posting)
     return true;
 }
 
+/* Whoever was nobody under the lock has nothing, whatever was committed since. */
+static bool is_sound(const struct batch *batch, struct member *member)
+{
+    if (!member->exists) {
+        member->lots = NULL;
+        member->debts = NULL;
+    }
+    const char *fault = ledger_fault(member, &batch->terms);
+    if (fault)
+        log_error("member_unsound", "bucket=%d fault=\"%s\" remedy=\"loyalctl conservation check\"",
+                  member->bucket, fault);
+    return !fault;
+}
+
 bool batch_decide(struct batch *batch, int64_t now_us)
 {
     struct posting_list all = batch->postings;
@@ -184,7 +200,9 @@ bool batch_decide(struct batch *batch, int64_t now_us)
         posting_list_init(&all);
     posting_list_init(&batch->postings);
     batch->terms.now_us = now_us;
-    bool is_enough = !batch->is_exhausted;
+    bool is_enough = !batch->is_broken;
+    for (int i = 0; is_enough && i < batch->member_count; i++)
+        is_enough = is_sound(batch, &batch->members[i].member);
     while (all.first) {
         struct posting *posting = posting_list_pop(&all);
         if (posting->by_identifier && !posting->is_proved) {

@@ -51,7 +51,8 @@ struct batch {
     struct ledger_terms terms;
     struct reference *reference;
     struct arena arena;
-    bool is_exhausted; /* the arena: what was read is not whole, nothing may be decided on it */
+    bool
+        is_broken; /* what was read is not whole, or cannot be true: nothing may be decided on it */
 };
 
 static inline int16_t bucket_of(int64_t member_id)
@@ -75,7 +76,8 @@ bool batch_plan(struct batch *batch, struct reference *reference, const struct l
 /* NULL: a row of nobody in this batch. */
 struct batch_member *batch_find(const struct batch *batch, int64_t member_id);
 /* Decides every posting, in order; sets code and decision, or moves it to `again`, as all of a
- * member who is held. False: the arena is exhausted. */
+ * member who is held. False: the arena is exhausted, or
+ * what was read cannot be true. */
 bool batch_decide(struct batch *batch, int64_t now_us);
 
 #define BATCH_READS_MAX 16

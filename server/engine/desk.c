@@ -158,9 +158,14 @@ static void on_committed(void *ctx, const PGresult *sync)
 {
     struct desk *desk = ctx;
     bool is_unreplicated = pg_take_unreplicated(desk->pg);
-    if (!sync || PQresultStatus(sync) != PGRES_PIPELINE_SYNC) {
-        if (desk->code == RESULT_OK || desk->code == ENGINE_NOT_READY)
+    bool is_done = desk->is_committed && !desk->is_failed && desk->code == RESULT_OK;
+    bool is_unsure = desk->is_committed ? !is_done : desk->is_failed && !desk->is_refused;
+    if (!sync || is_unsure) {
+        /* a definite error that came first stays definite, unless it committed in spite of it */
+        if (!desk->is_refused || desk->is_committed) {
+            desk->is_stale = desk->is_repeated = false;
             desk->code = desk->current->is_writing ? ENGINE_OUTCOME_UNKNOWN : ENGINE_NOT_READY;
+        }
         desk_end(desk);
     } else if (desk->is_committed) {
         if (is_unreplicated)
@@ -175,13 +180,6 @@ static void on_committed(void *ctx, const PGresult *sync)
     }
 }
 
-static void on_commit(void *ctx, const PGresult *result)
-{
-    struct desk *desk = ctx;
-    desk->is_committed = result && PQresultStatus(result) == PGRES_COMMAND_OK &&
-                         PQcmdStatus((PGresult *)(uintptr_t)result)[0] == 'C'; /* not ROLLBACK */
-}
-
 /* The first thing that went wrong. */
 static void failure_note(struct desk *desk, const PGresult *result)
 {
@@ -189,6 +187,8 @@ static void failure_note(struct desk *desk, const PGresult *result)
         return;
     char text[256];
     pg_error_text(result, text, sizeof text);
+    desk->is_failed = true;
+    desk->is_refused |= PQresultErrorField(result, PG_DIAG_SQLSTATE) != NULL;
     log_warning("query_failed", "desk=\"%s\" statement=%d cause=\"%s\"", KINDS[desk->id].name,
                 desk->current->statement, text);
     /* two added the same at the same moment: the second finds the first's */
@@ -198,12 +198,22 @@ static void failure_note(struct desk *desk, const PGresult *result)
     desk->code = failure == PG_POISON ? ENGINE_INTERNAL : ENGINE_TRANSIENT;
 }
 
+static void on_commit(void *ctx, const PGresult *result)
+{
+    struct desk *desk = ctx;
+    failure_note(desk, result);
+    desk->is_committed = result && PQresultStatus(result) == PGRES_COMMAND_OK &&
+                         strcmp(PQcmdStatus((PGresult *)(uintptr_t)result), "COMMIT") == 0;
+}
+
 static void on_guard(void *ctx, const PGresult *result)
 {
     struct desk *desk = ctx;
     const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
     desk->is_stale = state && !strcmp(state, "22012");
-    if (!desk->is_stale)
+    if (desk->is_stale)
+        desk->is_failed = desk->is_refused = true;
+    else
         failure_note(desk, result);
 }
 
@@ -216,7 +226,7 @@ static void on_rows(void *ctx, const PGresult *result)
 {
     struct desk *desk = ctx;
     failure_note(desk, result);
-    if (!result || PQresultStatus(result) != PGRES_TUPLES_OK)
+    if (!result || PQresultStatus(result) != PGRES_TUPLES_OK || desk->is_failed)
         return;
     desk->result = PQcopyResult(result, PG_COPYRES_ATTRS | PG_COPYRES_TUPLES);
     desk->code = desk->result ? RESULT_OK : ENGINE_TRANSIENT;
@@ -279,6 +289,7 @@ static void desk_ask(struct desk *desk)
     desk->asked_us = clock_monotonic_us();
     desk->code = ENGINE_NOT_READY;
     desk->is_stale = desk->is_repeated = desk->is_committed = false;
+    desk->is_failed = desk->is_refused = false;
     step_send(desk, STATEMENT_BEGIN, none, NULL);
     if (query->is_of_reference) { /* it raises the epoch itself */
         step_send(desk, STATEMENT_REFERENCE_LOCK, none, on_step);

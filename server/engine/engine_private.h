@@ -37,6 +37,7 @@ struct lane {
     struct event *start; /* fires once the turn's postings are gathered */
     enum lane_failure failure;
     bool is_committed; /* the COMMIT's own result was good */
+    bool is_unknown;   /* whether the batch was committed */
     bool waits_for_reference;
     int64_t began_us, writes_us;              /* monotonic, of the batch under way */
     enum statement_id asked[BATCH_READS_MAX]; /* whose rows are due, in order */
@@ -73,6 +74,8 @@ struct desk {
     PGresult *result;
     int code;
     bool is_stale, is_repeated, is_committed;
+    bool is_failed;                   /* a step was answered by an error */
+    bool is_refused;                  /* by one of the server's: nothing was done */
     int64_t asked_us, rests_until_us; /* monotonic */
 };
 

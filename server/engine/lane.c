@@ -2,6 +2,7 @@
  * them fails. Answers only after the Sync behind COMMIT has come back. */
 #include "base/log.h"
 #include "engine/engine_private.h"
+#include "engine/rows.h"
 
 #define REPEATS_MAX 2
 #define MISSES_MAX  4
@@ -108,7 +109,6 @@ static void batch_fail(struct lane *lane)
     enum lane_failure failure = lane->failure;
     _Static_assert(LANE_LOST == STATS_FAILURES, "each failure is counted");
     stats_add(&lane->engine->options.stats->batches_failed[failure - 1], 1);
-    bool is_unknown = failure == LANE_LOST && lane->state == LANE_WRITING;
     switch (failure) {
     case LANE_STALE:
         lane->waits_for_reference = true;
@@ -125,7 +125,7 @@ static void batch_fail(struct lane *lane)
     default:
         posting_list_prepend(&lane->batch.postings, &lane->batch.again);
         all_answer(lane, &lane->batch.postings,
-                   is_unknown             ? ENGINE_OUTCOME_UNKNOWN
+                   lane->is_unknown       ? ENGINE_OUTCOME_UNKNOWN
                    : failure == LANE_LOST ? ENGINE_NOT_READY
                                           : ENGINE_TRANSIENT);
     }
@@ -210,22 +210,21 @@ static void on_commit(void *ctx, const PGresult *result)
     struct lane *lane = ctx;
     result_note(lane, result);
     lane->is_committed = result && PQresultStatus(result) == PGRES_COMMAND_OK &&
-                         PQcmdStatus((PGresult *)result)[0] == 'C'; /* not ROLLBACK */
+                         strcmp(PQcmdStatus((PGresult *)result), "COMMIT") == 0; /* not ROLLBACK */
 }
 
 static void on_committed(void *ctx, const PGresult *result)
 {
     struct lane *lane = ctx;
-    if (!result || PQresultStatus(result) != PGRES_PIPELINE_SYNC) {
-        /* a definite error that came first stays definite */
-        if (lane->failure == LANE_GOOD || lane->is_committed)
-            lane->failure = LANE_LOST;
-        batch_end(lane);
-        return;
-    }
+    /* A definite error that came first stays definite, unless the server committed in spite of it.
+     */
+    bool is_contradiction = lane->is_committed && lane->failure != LANE_GOOD;
+    if ((!result && lane->failure == LANE_GOOD) || is_contradiction)
+        lane->failure = LANE_LOST;
+    lane->is_unknown = lane->failure == LANE_LOST;
     if (lane->failure == LANE_GOOD && !lane->is_committed)
         lane->failure = LANE_RETRY; /* the server said ROLLBACK to COMMIT */
-    if (lane->failure == LANE_GOOD)
+    if (lane->failure == LANE_GOOD || !result)
         batch_end(lane);
     else
         lane_undo(lane, true);
@@ -281,8 +280,7 @@ static void on_epoch(void *ctx, const PGresult *result)
         return;
     }
     if (PQresultStatus(result) == PGRES_TUPLES_OK) {
-        int64_t epoch = (int64_t)get_u64((const uint8_t *)PQgetvalue(result, 0, 0));
-        if (epoch > reference_epoch(lane->batch.reference))
+        if (row_int8(result, 0, 0) > reference_epoch(lane->batch.reference))
             failure_note(lane, LANE_STALE);
     }
     if (lane->failure == LANE_GOOD)
@@ -345,6 +343,7 @@ static void on_start(evutil_socket_t fd, short what, void *ctx)
         return;
     }
     lane->failure = LANE_GOOD;
+    lane->is_unknown = false;
     lane->state = LANE_READING;
     lane->began_us = clock_monotonic_us();
     lane->asked_count = lane->asked_taken = 0;

@@ -28,7 +28,7 @@ static void ask(struct reading *reading, enum statement_id statement, const stru
 static void *batch_alloc(struct batch *batch, size_t bytes)
 {
     void *memory = arena_alloc(&batch->arena, bytes);
-    batch->is_exhausted |= !memory;
+    batch->is_broken |= !memory;
     return memory;
 }
 
@@ -208,10 +208,12 @@ static void member_take(struct batch_member *slot, const PGresult *rows, int row
     member->debts_read = member->debt == 0;
 }
 
-/* An array of bigint: dimensions, flags, type, length, lower bound, then length and value each. */
+/* An array of bigint: dimensions, flags, type, length, lower bound, then length and value each.
+ * NULL: null. */
 static void legs_take(struct batch *batch, struct entry *entry, const uint8_t *array)
 {
-    size_t values = get_u32(array) ? get_u32(array + 12) : 0;
+    size_t values = array && get_u32(array) ? get_u32(array + 12) : 0;
+    batch->is_broken |= values % LEG_VALUES != 0;
     entry->leg_count = values / LEG_VALUES;
     entry->legs = batch_alloc(batch, (entry->leg_count + 1) * sizeof *entry->legs);
     for (size_t i = 0; entry->legs && i < entry->leg_count; i++) {
@@ -254,7 +256,7 @@ static void entry_take(struct batch *batch, struct member *member, const PGresul
     entry->balance = row_int8(rows, row, 7);
     entry->debt = row_int8(rows, row, 8);
     entry->rule_version = row_int4(rows, row, 9);
-    legs_take(batch, entry, row_bytes(rows, row, 10));
+    legs_take(batch, entry, row_is_null(rows, row, 10) ? NULL : row_bytes(rows, row, 10));
     entry->has_original = !row_is_null(rows, row, 11);
     entry->original = row_uuid(rows, row, 11);
     row_copy(rows, row, 12, entry->body_hash, LEDGER_BODY_HASH_BYTES);
@@ -315,8 +317,14 @@ static void debt_take(struct batch *batch, struct member *member, const PGresult
 /* STATEMENT_RESOLVE: number of the question, and whose the identifier is. */
 static void asked_take(struct batch *batch, const PGresult *rows, int row)
 {
-    const struct asked_identifier *asked = &batch->asked[row_int4(rows, row, 0)];
+    int32_t number = row_int4(rows, row, 0);
     int64_t member_id = row_int8(rows, row, 1);
+    if (number < 0 || number >= batch->asked_count || member_id < 0 ||
+        batch->known_count >= batch->asked_count) {
+        batch->is_broken = true;
+        return;
+    }
+    const struct asked_identifier *asked = &batch->asked[number];
     if (asked->posting->by_identifier)
         asked->posting->is_proved = asked->posting->member_id == member_id;
     else

@@ -121,7 +121,7 @@ static void on_looked(void *ctx, const PGresult *result)
     for (int number = 0, row = 0; lookup; lookup = next, number++) {
         next = lookup->next;
         int code = is_found ? RESULT_UNKNOWN_MEMBER : failure_code(result);
-        if (row < rows && row_int4(result, row, 0) == number) {
+        if (row < rows && row_int4(result, row, 0) == number && row_int8(result, row, 1) >= 0) {
             lookup->member_id = row_int8(result, row, 1);
             lookup->available = row_int8(result, row, 2);
             lookup->debt = row_int8(result, row++, 3);
@@ -223,24 +223,26 @@ static void poll_end(struct engine *engine, bool is_fresh)
         reader_poll(engine);
 }
 
-static void reference_take(struct engine *engine, const PGresult *result)
+static bool reference_take(struct engine *engine, const PGresult *result)
 {
     struct reference *fresh = reference_load(result);
+    if (!fresh) {
+        log_error("reference_unsound", "remedy=\"see loyal.rule, loyal.terminal, loyal.operator\"");
+        return false;
+    }
     reference_release(&engine->reference);
     engine->reference = fresh;
     log_info("reference_loaded", "epoch=%lld", (long long)reference_epoch(fresh));
     engine_publish_ready(engine);
     if (engine->options.reference_changed)
         engine->options.reference_changed(engine->options.ctx, fresh);
+    return true;
 }
 
 static void on_reference(void *ctx, const PGresult *result)
 {
     struct engine *engine = ctx;
-    bool is_fresh = is_good(result, "reference");
-    if (is_fresh)
-        reference_take(engine, result);
-    poll_end(engine, is_fresh);
+    poll_end(engine, is_good(result, "reference") && reference_take(engine, result));
 }
 
 static void on_epoch(void *ctx, const PGresult *result)

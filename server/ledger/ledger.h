@@ -71,6 +71,9 @@ bool ledger_decide(struct member *member, const struct ledger_request *request,
                    const struct ledger_terms *terms, struct arena *arena,
                    struct decision *decision_out);
 
+/* What cannot be true of what was read of a member, or NULL: then he may be decided on. */
+const char *ledger_fault(const struct member *member, const struct ledger_terms *terms);
+
 /* The member's points usable at an instant, from his lots (all of them must have been read). */
 int64_t ledger_available_at(const struct member *member, int64_t at_us);
 

@@ -2,6 +2,8 @@
  * reversed of an entry, which decides whether it still has an effect. Reads only. */
 #include "ledger/decide.h"
 
+#include "base/int64.h"
+
 static bool is_same_text(const struct text *a, const struct text *b)
 {
     return a->size == b->size && (a->size == 0 || memcmp(a->bytes, b->bytes, a->size) == 0);
@@ -14,6 +16,11 @@ static bool is_same_receipt(const struct facts *a, const struct facts *b)
            is_same_text(&a->till, &b->till);
 }
 
+static int64_t add_capped(int64_t a, int64_t b)
+{
+    return int64_add(a, b, &a) ? a : INT64_MAX;
+}
+
 struct reversed reversed_so_far(const struct member *member, const struct entry *original)
 {
     struct reversed reversed = {0};
@@ -21,8 +28,9 @@ struct reversed reversed_so_far(const struct member *member, const struct entry 
         if (!entry->has_original || !uuid_equal(&entry->original, &original->id))
             continue;
         reversed.count++;
-        reversed.amount_minor += entry->facts.amount_minor; /* at most the original's amount */
-        reversed.points += entry->points;                   /* at most the original's points */
+        /* at most the original's, unless somebody spoilt the rows */
+        reversed.amount_minor = add_capped(reversed.amount_minor, entry->facts.amount_minor);
+        reversed.points = add_capped(reversed.points, entry->points);
     }
     return reversed;
 }

@@ -108,18 +108,14 @@ void handle_list_stores(struct request *request)
 static void fill_terminal(struct request *request, const struct query_rows *rows, int row,
                           Loyal__V1__Terminal *item)
 {
-    const char *hex = query_rows_value(rows, row, 4);
     uint8_t *hash = arena_alloc(&request->arena, HASH_BYTES);
-    unsigned int byte;
     loyal__v1__terminal__init(item);
     item->merchant = query_text(request, rows, row, 0);
     item->code = query_text(request, rows, row, 1);
     item->store = query_text(request, rows, row, 2);
     item->channel = (Loyal__V1__Channel)query_number(rows, row, 3);
     item->standing = (Loyal__V1__Standing)query_number(rows, row, 5);
-    for (size_t i = 0; hash && i < HASH_BYTES && sscanf(hex + 2 * i, "%2x", &byte) == 1; i++)
-        hash[i] = (uint8_t)byte;
-    if (hash)
+    if (hash && hash_of_hex(query_rows_value(rows, row, 4), hash))
         item->certificate_sha256 = (ProtobufCBinaryData){.len = HASH_BYTES, .data = hash};
 }
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "store/shape.h"
 
 #define RECONNECT_MS_FIRST  50
 #define RECONNECT_MS_MAX    2000
@@ -17,8 +18,12 @@
 
 enum pg_state { PG_CLOSED, PG_CONNECTING, PG_PREPARING, PG_READY };
 
+/* What is due: a statement's result (enum statement_id), or one of these. */
+enum { DUE_PREPARED = -1, DUE_SYNC = -2 };
+
 /* A command whose result is due. */
 struct pg_command {
+    int due;
     pg_callback *callback;
     void *ctx;
 };
@@ -59,7 +64,7 @@ static void timer_start(struct pg *pg, int ms)
     event_add(pg->timer, &after);
 }
 
-static void command_push(struct pg *pg, pg_callback *callback, void *ctx)
+static void command_push(struct pg *pg, int due, pg_callback *callback, void *ctx)
 {
     if (pg->count == pg->capacity) {
         size_t capacity = pg->capacity ? pg->capacity * 2 : 64;
@@ -72,7 +77,8 @@ static void command_push(struct pg *pg, pg_callback *callback, void *ctx)
         pg->capacity = capacity;
         pg->first = 0;
     }
-    pg->commands[(pg->first + pg->count++) % pg->capacity] = (struct pg_command){callback, ctx};
+    pg->commands[(pg->first + pg->count++) % pg->capacity] =
+        (struct pg_command){due, callback, ctx};
 }
 
 static struct pg_command command_pop(struct pg *pg)
@@ -271,7 +277,7 @@ static void on_prepared(void *ctx, const PGresult *result)
 
 static void schema_ask(struct pg *pg)
 {
-    command_push(pg, on_schema, pg);
+    command_push(pg, STATEMENT_SCHEMA_READ, on_schema, pg);
     if (!PQsendQueryParams(pg->conn, statement_text(STATEMENT_SCHEMA_READ), 0, NULL, NULL, NULL,
                            NULL, 0))
         pg_fail_later(pg);
@@ -282,7 +288,7 @@ static void prepare_run(struct pg *pg, enum statement_id first, enum statement_i
     for (int id = first; id <= (int)last; id++) {
         char name[16];
         snprintf(name, sizeof name, "s%d", id);
-        command_push(pg, on_setup_error, pg);
+        command_push(pg, DUE_PREPARED, on_setup_error, pg);
         if (!PQsendPrepare(pg->conn, name, statement_text((enum statement_id)id), 0, NULL))
             pg_fail_later(pg);
     }
@@ -376,6 +382,29 @@ static void silence_watch(struct pg *pg)
         event_del(pg->timer);
 }
 
+static bool is_due(const struct pg_command *command, const PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+    switch (command->due) {
+    case DUE_SYNC: return status == PGRES_PIPELINE_SYNC;
+    case DUE_PREPARED:
+        return status == PGRES_COMMAND_OK || status == PGRES_FATAL_ERROR ||
+               status == PGRES_PIPELINE_ABORTED;
+    default: return shape_fits((enum statement_id)command->due, result);
+    }
+}
+
+/* What is no answer to the command says that nothing else here can be trusted: the connection is
+ * lost, and whoever waits is told so. */
+static void result_refuse(struct pg *pg, const struct pg_command *command, const PGresult *result)
+{
+    snprintf(pg->reason, sizeof pg->reason,
+             "the result of statement %d is not what it gives (%s, %d columns, %d rows)",
+             command->due, PQresStatus(PQresultStatus(result)), PQnfields(result),
+             PQntuples(result));
+    pg_fail_later(pg);
+}
+
 /* Takes what has arrived, never waits: each command has one result, then NULL; a sync has its own
  * and no NULL. Two NULLs in a row: libpq has nothing more to say, the connection is lost. */
 static void results_take(struct pg *pg)
@@ -386,9 +415,13 @@ static void results_take(struct pg *pg)
         nulls = result ? 0 : nulls + 1;
         if (!result)
             continue;
-        struct pg_command command = command_pop(pg);
-        if (command.callback)
-            command.callback(command.ctx, result);
+        if (is_due(&pg->commands[pg->first], result)) {
+            struct pg_command command = command_pop(pg);
+            if (command.callback)
+                command.callback(command.ctx, result);
+        } else {
+            result_refuse(pg, &pg->commands[pg->first], result);
+        }
         PQclear(result);
         if (!pg->conn)
             return;
@@ -489,7 +522,7 @@ void pg_send(struct pg *pg, enum statement_id statement, const struct params *pa
         lengths[i] = (int)params->columns[i].size;
         formats[i] = 1;
     }
-    command_push(pg, callback, ctx);
+    command_push(pg, (int)statement, callback, ctx);
     if (!pg->conn || pg->failed ||
         !PQsendQueryPrepared(pg->conn, name, count, values, lengths, formats, 1))
         pg_fail_later(pg);
@@ -500,7 +533,7 @@ void pg_send_text(struct pg *pg, enum statement_id statement, struct pg_texts te
 {
     char name[16];
     snprintf(name, sizeof name, "s%d", statement);
-    command_push(pg, callback, ctx);
+    command_push(pg, (int)statement, callback, ctx);
     if (!pg->conn || pg->failed ||
         !PQsendQueryPrepared(pg->conn, name, texts.count, texts.values, NULL, NULL, 0))
         pg_fail_later(pg);
@@ -508,7 +541,7 @@ void pg_send_text(struct pg *pg, enum statement_id statement, struct pg_texts te
 
 void pg_sync(struct pg *pg, pg_callback *callback, void *ctx)
 {
-    command_push(pg, callback, ctx);
+    command_push(pg, DUE_SYNC, callback, ctx);
     if (!pg->conn || pg->failed || !PQpipelineSync(pg->conn)) {
         pg_fail_later(pg);
     } else {

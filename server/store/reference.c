@@ -7,9 +7,11 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "base/hash.h"
 #include "store/reference_load.h"
 
-#define CODE_BYTES_MAX 64
+#define CODE_BYTES_MAX      64
+#define LIFETIME_MONTHS_MAX 1200
 
 /* What a row is found by: its table, whose it is, and its code or, for merchants by id, none. */
 struct name {
@@ -40,6 +42,7 @@ struct reference {
 
 /* Where the next row of each table goes. */
 struct loading {
+    bool is_bad; /* a row that no reference can hold */
     struct reference *reference;
     struct named *named;
     struct reference_merchant *merchant;
@@ -85,15 +88,6 @@ static int32_t number(const PGresult *rows, int row, int column)
     return atoi(PQgetvalue(rows, row, column));
 }
 
-static void sha256_of(const char *hex, uint8_t out[32])
-{
-    for (int i = 0; i < 32; i++) {
-        unsigned byte = 0;
-        sscanf(hex + 2 * i, "%2x", &byte);
-        out[i] = (uint8_t)byte;
-    }
-}
-
 static void merchant_load(struct loading *loading, const PGresult *rows, int row)
 {
     struct reference_merchant *merchant = loading->merchant++;
@@ -113,7 +107,7 @@ static void terminal_load(struct loading *loading, const PGresult *rows, int row
     terminal->code = PQgetvalue(rows, row, 3);
     terminal->store_id = number(rows, row, 4);
     terminal->channel = (int16_t)number(rows, row, 5);
-    sha256_of(PQgetvalue(rows, row, 6), terminal->certificate_sha256);
+    loading->is_bad |= !hash_of_hex(PQgetvalue(rows, row, 6), terminal->certificate_sha256);
     terminal->active = number(rows, row, 7);
     name_add(loading, 't', terminal->merchant_id, terminal->code, terminal);
 }
@@ -123,14 +117,15 @@ static void operator_load(struct loading *loading, const PGresult *rows, int row
     struct reference_operator *operator= loading->operator++;
     operator->operator_id = number(rows, row, 1);
     operator->name = PQgetvalue(rows, row, 2);
-    sha256_of(PQgetvalue(rows, row, 3), operator->certificate_sha256);
+    loading->is_bad |= !hash_of_hex(PQgetvalue(rows, row, 3), operator->certificate_sha256);
     operator->active = number(rows, row, 4);
     name_add(loading, 'o', 0, operator->name, operator);
 }
 
 static void rule_load(struct loading *loading, const PGresult *rows, int row)
 {
-    loading->reference->rules[loading->reference->rule_count++] = (struct reference_rule){
+    struct reference_rule *rule = &loading->reference->rules[loading->reference->rule_count++];
+    *rule = (struct reference_rule){
         .version = number(rows, row, 1),
         .merchant_id = number(rows, row, 2),
         .valid_from = number(rows, row, 3),
@@ -138,6 +133,8 @@ static void rule_load(struct loading *loading, const PGresult *rows, int row)
         .denominator = number(rows, row, 5),
         .lifetime_months = number(rows, row, 6),
     };
+    loading->is_bad |= rule->numerator < 0 || rule->denominator < 1 || rule->lifetime_months < 0 ||
+                       rule->lifetime_months > LIFETIME_MONTHS_MAX;
 }
 
 static void row_load(struct loading *loading, const PGresult *rows, int row)
@@ -181,11 +178,18 @@ struct reference *reference_load(const PGresult *result)
     reference->operators = rows_of(count, sizeof *reference->operators);
     reference->rules = rows_of(count, sizeof *reference->rules);
     reference->named = rows_of(2 * count, sizeof *reference->named);
-    struct loading loading = {reference, reference->named, reference->merchants,
-                              reference->terminals, reference->operators};
+    struct loading loading = {false,
+                              reference,
+                              reference->named,
+                              reference->merchants,
+                              reference->terminals,
+                              reference->operators};
     for (int row = 0; row < (int)count; row++)
         row_load(&loading, rows, row);
-    qsort(reference->rules, reference->rule_count, sizeof *reference->rules, version_compare);
+    if (loading.is_bad)
+        reference_release(&reference);
+    else if (reference->rule_count)
+        qsort(reference->rules, reference->rule_count, sizeof *reference->rules, version_compare);
     return reference;
 }
 

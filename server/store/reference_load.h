@@ -5,5 +5,5 @@
 
 #include "store/reference.h"
 
-/* Held once by the caller. */
+/* Held once by the caller. NULL: a row is not what a reference holds. */
 struct reference *reference_load(const PGresult *result);
