@@ -23,23 +23,28 @@ CLI_OBJ     := $(patsubst %.c,$(B)/obj/%.o,$(wildcard client-sdk/cli/*.c))
 SUPPORT_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
 UNITS       := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 BENCHES     := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
+FUZZERS     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_GEN    := $(B)/gen/fuzz/every.pb-c
+FUZZ_OBJ    := $(addprefix $(B)/obj/tests/fuzz/,world.o database.o results.o rows.o messages.o)
 EXAMPLES    := $(patsubst %.c,$(B)/%,$(wildcard client-sdk/examples/*.c))
 MANS        := $(patsubst %.scd,$(B)/man/%,$(notdir $(wildcard deploy/man/*.scd client-sdk/man/*.scd)))
 LIBLOYAL    := $(if $(SDK_OBJ),$(addprefix $(B)/,libloyal.so.1 libloyal.so libloyal.a))
 PROGRAMS    := $(if $(MAIN_OBJ),$(B)/loyald) $(if $(CLI_OBJ),$(B)/loyalctl)
 OBJ         := $(PROTO_OBJ) $(SERVER_OBJ) $(MAIN_OBJ) $(SDK_OBJ) $(CLI_OBJ) $(SUPPORT_OBJ) \
-               $(patsubst $(B)/%,$(B)/obj/%.o,$(UNITS) $(BENCHES) $(EXAMPLES))
+               $(patsubst $(B)/%,$(B)/obj/%.o,$(UNITS) $(BENCHES) $(EXAMPLES) $(FUZZERS)) $(FUZZ_OBJ) \
+               $(B)/obj/tests/fuzz/replay.o $(FUZZ_GEN).o
 
 # --- how it is compiled: asserts stay on -----------------------------------------------------------
 CC       := gcc
 CSTD     := -std=gnu11 -D_GNU_SOURCE
 CFLAGS   ?= $(if $(COV),-O0,-O2) -g
-WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Werror
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Werror \
+            $(if $(FUZZ),-Wno-format-nonliteral)
 HARDEN   := -fstack-protector-strong -fstack-clash-protection $(if $(SAN)$(COV),,-D_FORTIFY_SOURCE=3) \
             $(if $(filter x86_64,$(shell uname -m)),-fcf-protection)
 ,        := ,
 SANFLAGS := $(if $(SAN),-fsanitize=address$(,)undefined -fno-omit-frame-pointer -fno-sanitize-recover=all)
-SANFLAGS += $(if $(COV),--coverage -fprofile-update=atomic)
+SANFLAGS += $(if $(COV),--coverage -fprofile-update=atomic) $(if $(FUZZ),-fsanitize=fuzzer-no-link)
 LINK     := -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--as-needed
 PICFLAGS  = -fPIE
 INCLUDES  = -Iproto -I$(B)/gen -Iserver -Iclient-sdk/include
@@ -73,6 +78,10 @@ $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: proto/%.proto | setup-build
 	@mkdir -p $(B)/gen
 	$(call say,PROTOC)protoc-c --c_out=$(B)/gen -Iproto $<
 
+$(B)/gen/fuzz/%.pb-c.c $(B)/gen/fuzz/%.pb-c.h: tests/fuzz/%.proto | setup-build
+	@mkdir -p $(B)/gen/fuzz
+	$(call say,PROTOC)protoc-c --c_out=$(B)/gen/fuzz -Itests/fuzz $<
+
 $(B)/gen/%.o: $(B)/gen/%.c | $(GEN:=.h)
 	$(call say,CC)$(COMPILE) $(INCLUDES) $(DEP_CFLAGS) -c -o $@ $<
 
@@ -85,11 +94,13 @@ $(PROTO_OBJ): PICFLAGS = -fPIC -fvisibility=hidden
 $(SDK_OBJ): PICFLAGS = -fPIC -fvisibility=hidden
 $(B)/obj/client-sdk/cli/doctor_database.o: CPPFLAGS += -DSCHEMA_WANTED='"$(SCHEMA)"'
 $(CLI_OBJ) $(EXAMPLES:$(B)/%=$(B)/obj/%.o): INCLUDES = -Iclient-sdk/include
-$(SUPPORT_OBJ) $(UNITS:$(B)/%=$(B)/obj/%.o) $(BENCHES:$(B)/%=$(B)/obj/%.o): INCLUDES += -Itests -Iclient-sdk/src
+$(SUPPORT_OBJ) $(UNITS:$(B)/%=$(B)/obj/%.o) $(FUZZERS:$(B)/%=$(B)/obj/%.o) $(BENCHES:$(B)/%=$(B)/obj/%.o): INCLUDES += -Itests -Iclient-sdk/src
+$(FUZZ_OBJ) $(B)/obj/tests/fuzz/replay.o: INCLUDES += -Itests
+$(B)/obj/tests/fuzz/fuzz_frame.o: | $(FUZZ_GEN).h
 $(UNITS:$(B)/%=$(B)/obj/%.o): | setup-test
 $(GEN:=.h): | setup-build
 $(OBJ): Makefile
-.SECONDARY: $(OBJ) $(GEN:=.c) $(GEN:=.h)
+.SECONDARY: $(OBJ) $(GEN:=.c) $(GEN:=.h) $(FUZZ_GEN:=.c) $(FUZZ_GEN:=.h)
 .DELETE_ON_ERROR:
 
 $(B)/libproto.a: $(PROTO_OBJ)
@@ -129,6 +140,16 @@ $(UNITS): $(B)/%: $(B)/obj/%.o $(B)/libsupport.a $(SERVER_A) $(LOYAL_A) | setup-
 	@mkdir -p $(@D)
 	$(call say,LINK)$(EXE) $< $(B)/libsupport.a $(TEST_ARCHIVES) $(TEST_LIBS)
 
+# Harnesses stand in for libpq and, towards the sessions, for net/conn.c. With FUZZ=1 libFuzzer is their main
+# (tests/fuzz/run), else one that replays files.
+WRAP = $(addprefix -Wl$(,)--wrap=,log_event hints_create hints_destroy hints_put $(addprefix conn_,welcome reserve commit request_begins request_ends \
+       pause resume close abort))
+FUZZ_MAIN = $(if $(FUZZ),-fsanitize=fuzzer,$(B)/obj/tests/fuzz/replay.o)
+$(B)/tests/fuzz/fuzz_handler $(B)/tests/fuzz/fuzz_pg: WORLD = $(FUZZ_OBJ) $(WRAP)
+$(FUZZERS): $(B)/%: $(B)/obj/%.o $(FUZZ_GEN).o $(FUZZ_OBJ) $(B)/obj/tests/fuzz/replay.o $(SERVER_A)
+	@mkdir -p $(@D)
+	$(call say,LINK)$(EXE) $< $(FUZZ_GEN).o $(FUZZ_MAIN) $(WORLD) $(SERVER_A) $(SERVER_LIBS)
+
 $(BENCHES): $(B)/%: $(B)/obj/%.o $(B)/libsupport.a $(LOYAL_A) $(SERVER_A) | setup-test
 	@mkdir -p $(@D)
 	$(call say,LINK)$(EXE) $< $(B)/libsupport.a $(LOYAL_A) $(SERVER_A) $(TEST_LIBS)
@@ -145,7 +166,7 @@ $(B)/man/%: %.scd | setup-build
 -include $(OBJ:.o=.d)
 
 # --- targets ---------------------------------------------------------------------------------------
-.PHONY: install units benches examples test coverage lint docs-check format tidy layers complexity demo up down psql crash fault packages packages-test bench \
+.PHONY: install units benches fuzzers examples test coverage fuzz lint docs-check format tidy layers complexity demo up down psql crash fault packages packages-test bench \
         bench-parity mutants clean help
 
 install: all ## install under DESTDIR and prefix (/usr/local): programs, SDK, man pages, migrations, systemd units
@@ -171,6 +192,7 @@ install: all ## install under DESTDIR and prefix (/usr/local): programs, SDK, ma
 
 units: $(UNITS) ## build the unit tests
 benches: $(BENCHES) ## build the load programs
+fuzzers: $(FUZZERS) ## build the harnesses that tests/fuzz/run and make test run
 examples: $(EXAMPLES) ## build the SDK's examples
 
 test: all units benches examples | setup-run setup-test ## run every suite; tests/run SUITE ... runs some

@@ -96,14 +96,17 @@ bool identity_of_certificate(X509 *certificate, const char *network, struct iden
 {
     if (!is_for_clients(certificate))
         return err_set(err, "its extended key usage does not say clientAuth");
+    struct identity identity;
     int critical = 0; /* -2: the extension stands in it more than once */
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, &critical, NULL);
     const ASN1_IA5STRING *uri = names ? only_uri(names) : NULL;
     bool good = uri || err_set(err, "it has not exactly one URI as subject alternative name");
     good = good && identity_of_uri((const char *)ASN1_STRING_get0_data(uri),
-                                   (size_t)ASN1_STRING_length(uri), network, out, err);
+                                   (size_t)ASN1_STRING_length(uri), network, &identity, err);
     GENERAL_NAMES_free(names);
-    if (good && X509_digest(certificate, EVP_sha256(), out->certificate_sha256, NULL) != 1)
+    if (good && X509_digest(certificate, EVP_sha256(), identity.certificate_sha256, NULL) != 1)
         good = err_set(err, "OpenSSL cannot hash it");
+    if (good)
+        *out = identity;
     return good;
 }

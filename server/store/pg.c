@@ -475,17 +475,18 @@ void pg_destroy(struct pg **pg_in)
     struct pg *pg = *pg_in;
     if (!pg)
         return;
-    *pg_in = NULL;
     pg->options.state_changed = NULL;
     pg->state = PG_CLOSED;
     events_free(pg);
+    if (pg->conn)
+        PQfinish(pg->conn);
+    pg->conn = NULL; /* the callbacks may still look at what they were called for */
     while (pg->count) {
         struct pg_command command = command_pop(pg);
         if (command.callback)
             command.callback(command.ctx, NULL);
     }
-    if (pg->conn)
-        PQfinish(pg->conn);
+    *pg_in = NULL;
     event_free(pg->timer);
     free((char *)pg->options.conninfo);
     free((char *)pg->options.settings);

@@ -21,7 +21,8 @@ struct shape {
 
 static const struct shape SHAPES[STATEMENT_COUNT] = {
     [STATEMENT_EPOCH_GUARD] = {"t", true},
-    [STATEMENT_MEMBERS_LOCK] = {"8888bTT2", false},
+    [STATEMENT_MEMBERS_LOCK] = {"8888bTT21", false},
+    [STATEMENT_MEMBERS_TRY] = {"8888bTT21", false},
     [STATEMENT_ENTRIES_FIND] = {ENTRY_COLUMNS, false},
     [STATEMENT_REVERSALS_FIND] = {ENTRY_COLUMNS, false},
     [STATEMENT_REFUSALS_FIND] = {"8u422T88ub88", false},
@@ -83,7 +84,7 @@ struct kind {
 static const struct kind *kind_of(char letter)
 {
     static const struct kind kinds[] = {
-        {'2', 21, 2}, {'4', 23, 4},    {'8', 20, 8}, {'T', 1184, 8},
+        {'1', 16, 1}, {'2', 21, 2},    {'4', 23, 4}, {'8', 20, 8},   {'T', 1184, 8},
         {'b', 17, 0}, {'u', 2950, 16}, {'s', 25, 0}, {'a', 1016, 0},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)

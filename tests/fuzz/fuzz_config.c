@@ -1,0 +1,79 @@
+/* The configuration file: read, refused with file, line and remedy, or taken whole; and read again
+ * over another one, as a reload does.
+ *
+ *   the file's text */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "fuzz/input.h"
+
+#define PATH "/proc/self/fd/"
+
+static struct {
+    struct config *base;
+    FILE *nowhere;
+} parts;
+
+static int file_of(const void *text, size_t size, char path_out[40])
+{
+    int fd = memfd_create("fuzz", 0);
+    assert(fd >= 0 && write(fd, text, size) == (ssize_t)size);
+    snprintf(path_out, 40, PATH "%d", fd);
+    return fd;
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    static const char text[] =
+        "network = net\ncertificate_file = c\nkey_file = k\nauthority_file = a\n"
+        "keyring_file = r\npostgres = p\npostgres_reader = p\npostgres_eraser = p\n"
+        "listen = {\"127.0.0.1:7400\", \"[::1]:7400\"}\n";
+    struct err err = {0};
+    char path[40];
+    (void)argc, (void)argv;
+    int fd = file_of(text, sizeof text - 1, path);
+    parts.base = config_create(path, &err);
+    parts.nowhere = fopen("/dev/null", "w");
+    assert(parts.base && parts.nowhere);
+    config_print_options(parts.nowhere);
+    config_print_limits(parts.nowhere);
+    close(fd);
+    return 0;
+}
+
+/* What every reader of a configuration relies on. */
+static void check(const struct config *config)
+{
+    char host[256], port[6];
+    assert(*config->network && config->lanes >= 1 && config->lanes <= 16);
+    assert(config->listen.count >= 1 && config->listen.count <= CONFIG_LISTEN_MAX);
+    for (size_t i = 0; i < config->listen.count; i++)
+        assert(config_split_address(config->listen.items[i], host, port));
+    assert(config->environment == CONFIG_DEVELOPMENT || strcmp(config->clock, "system") == 0);
+    assert(config->deadline_ms_max >= 100 && config->log_level <= LOG_LEVEL_DEBUG);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    struct err err = {0};
+    char path[40], waiting[400];
+    int fd = file_of(bytes, size, path);
+    struct config *config = config_create(path, &err);
+    assert(!config == (err.text[0] != '\0'));
+    assert(config || strstr(err.text, PATH));
+    if (config) {
+        check(config);
+        struct config *reloaded = config_create_reloaded(path, parts.base, waiting, &err);
+        assert(reloaded && strlen(waiting) < sizeof waiting);
+        check(reloaded);
+        assert(strcmp(reloaded->network, parts.base->network) == 0);
+        config_destroy(&reloaded);
+    }
+    config_destroy(&config);
+    close(fd);
+    return 0;
+}

@@ -1,0 +1,35 @@
+/* A hostile PostgreSQL: valid messages, and a database that answers them with what the input says:
+ * errors with and without SQLSTATE, other types, short rows, columns too many or too few, values
+ * that cannot be true, answers that come early, never, or after a lost connection.
+ *
+ *   who and how (1), the numbers of two messages (1 each), the database's script */
+#include "fuzz/database.h"
+#include "fuzz/messages.h"
+#include "fuzz/world.h"
+
+enum { IS_OPERATOR = 1 << 0, LIES_EARLY = 1 << 1, IS_TWICE = 1 << 2, IS_PIPELINED = 1 << 3 };
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc, (void)argv;
+    world_init();
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    struct input input = {bytes, bytes + size};
+    uint8_t how = input_byte(&input);
+    const struct message *messages[2];
+    for (int i = 0; i < 2; i++)
+        messages[i] = messages_at(input_byte(&input));
+    struct world *world = world_begin(how & IS_OPERATOR, &input, how & LIES_EARLY);
+    world_greet(world);
+    for (int i = 0; i < (how & IS_TWICE ? 2 : 1); i++) {
+        world_send(world, messages[i]->bytes, messages[i]->size);
+        if (!(how & IS_PIPELINED))
+            world_turn(world);
+    }
+    world_end(world);
+    return 0;
+}

@@ -1,0 +1,27 @@
+/* A worker without sockets: sessions, engine and store as they are, in front of them a connection
+ * that takes answers, behind them the database of database.h. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fuzz/input.h"
+
+struct world;
+
+/* Once a process: certificates, keyring, configuration, clock. */
+void world_init(void);
+
+/* is_operator: who connects; script: what the database answers, see database_begin. */
+struct world *world_begin(bool is_operator, struct input *script, bool lies_early);
+/* Ends all, and holds every request against its answer: none is missing, none came twice. */
+void world_end(struct world *world);
+
+/* Says Hello as it should be said. */
+void world_greet(struct world *world);
+/* One message, in memory of its own. In place of a cursor of one byte goes the last one answered.
+ */
+void world_send(struct world *world, const uint8_t *bytes, size_t size);
+/* Turns the loop until nothing moves any more. */
+void world_turn(struct world *world);
