@@ -65,7 +65,7 @@ DEP_CFLAGS  = $(eval DEP_CFLAGS := $(shell pkg-config --cflags libevent libpq op
 
 all: $(PROGRAMS) $(B)/completion/loyalctl $(LIBLOYAL) $(MANS) ## build the daemon, the SDK and loyalctl into build/
 
-SETUP := setup-build setup-run setup-test setup-lint setup-package
+SETUP := setup-build setup-run setup-test setup-lint setup-package setup-fuzz
 .PHONY: all $(SETUP)
 $(SETUP):
 	$(if $(NO_SETUP),,@deploy/setup $(@:setup-%=%))
@@ -235,6 +235,8 @@ psql: ## a psql on its database
 
 crash: all benches | setup-run setup-test ## kill -9 everything in turn, and check the books
 	tests/crash/run
+fuzz: | setup-build setup-fuzz ## FUZZ_S seconds (60) of each harness under libFuzzer, ASan and UBSan
+	tests/fuzz/run --seconds $(or $(FUZZ_S),60)
 fault: all benches | setup-run setup-test ## overload, bad peers, a database in trouble, processes that die: minutes each
 	tests/fault/run
 bench: all benches | setup-run ## measure

@@ -31,8 +31,11 @@ struct making {
 static ProtobufCMessage *message_make(struct making *making,
                                       const ProtobufCMessageDescriptor *type);
 
-static int64_t integer_of(const struct rule *rule, const ProtobufCFieldDescriptor *field)
+static int64_t integer_of(const struct making *making, const struct rule *rule,
+                          const ProtobufCFieldDescriptor *field)
 {
+    if (!strcmp(field->name, "kind"))
+        return 1 + making->variant;
     if (field->type == PROTOBUF_C_TYPE_ENUM)
         return 1;
     if (rule && rule->form == RULE_DATE)
@@ -41,18 +44,23 @@ static int64_t integer_of(const struct rule *rule, const ProtobufCFieldDescripto
         return FAKE_NOW_US;
     if (!strcmp(field->name, "from_us"))
         return FAKE_NOW_US - 1000000;
+    if (!strcmp(field->name, "amount_minor"))
+        return 10000;
     return rule && rule->min > 1 ? rule->min : 1;
 }
 
-static const char *text_of(const struct rule *rule, const ProtobufCFieldDescriptor *field)
+static const char *text_of(const struct making *making, const struct rule *rule,
+                           const ProtobufCFieldDescriptor *field)
 {
+    static const char *const identifiers[VARIANTS] = {"9826001", "+44 1632 960001",
+                                                      "ann@example.com"};
     if (rule && rule->form == RULE_CURRENCY)
         return "EUR";
     if (!strcmp(field->name, "merchant") || !strcmp(field->name, "recipient"))
         return "alpha";
     if (!strcmp(field->name, "source"))
         return "beta";
-    return !strcmp(field->name, "value") ? "9826001" : "1";
+    return !strcmp(field->name, "value") ? identifiers[making->variant] : "1";
 }
 
 static ProtobufCBinaryData bytes_of(struct making *making, const struct rule *rule,
@@ -77,11 +85,11 @@ static void value_put(struct making *making, const ProtobufCFieldDescriptor *fie
     case PROTOBUF_C_TYPE_MESSAGE:
         *(ProtobufCMessage **)at = message_make(making, field->descriptor);
         break;
-    case PROTOBUF_C_TYPE_STRING: *(const char **)at = text_of(rule, field); break;
+    case PROTOBUF_C_TYPE_STRING: *(const char **)at = text_of(making, rule, field); break;
     case PROTOBUF_C_TYPE_BYTES: *(ProtobufCBinaryData *)at = bytes_of(making, rule, field); break;
     case PROTOBUF_C_TYPE_INT64:
-    case PROTOBUF_C_TYPE_UINT64: *(int64_t *)at = integer_of(rule, field); break;
-    default: *(int32_t *)at = (int32_t)integer_of(rule, field); break;
+    case PROTOBUF_C_TYPE_UINT64: *(int64_t *)at = integer_of(making, rule, field); break;
+    default: *(int32_t *)at = (int32_t)integer_of(making, rule, field); break;
     }
 }
 

@@ -74,7 +74,7 @@ void result_set(PGresult *result, int row, int column, const void *bytes, int si
 void result_number(PGresult *result, int row, int column, int64_t number)
 {
     uint8_t bytes[8];
-    char text[24];
+    char text[24] = "";
     const struct fake_column *of = &result->column[column];
     put_u64(bytes, (uint64_t)number);
     if (of->type == 16)

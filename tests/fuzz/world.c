@@ -26,7 +26,8 @@
 
 #define TURNS_MAX    200
 #define QUIET_MAX    4 /* turns without a move: some of them only make an event active */
-#define REQUESTS_MAX 64
+#define REQUESTS_MAX 6 /* few, so that a few messages fill the pool */
+#define QUEUE_MAX    5
 #define HINTS_MAX    64
 #define SECOND_US    INT64_C(1000000)
 
@@ -99,7 +100,8 @@ static void config_load(void)
     static const char text[] =
         "network = net\ntime_zone = \"Europe/London\"\ncountry_code = \"44\"\n"
         "certificate_file = c\nkey_file = k\nauthority_file = a\nkeyring_file = r\n"
-        "postgres = p\npostgres_reader = p\npostgres_eraser = p\n";
+        "postgres = \"dbname=p\"\npostgres_reader = \"dbname=p\"\n"
+        "postgres_eraser = \"dbname=p\"\n";
     struct err err = {0};
     char path[40];
     int fd = file_of(text, sizeof text - 1);
@@ -309,7 +311,7 @@ static void engine_open(struct world *world)
         .eraser_conninfo = "",
         .lanes = 1,
         .batch_max = 16,
-        .queue_max = REQUESTS_MAX,
+        .queue_max = QUEUE_MAX,
         .lock_timeout_ms = 1000,
         .statement_timeout_ms = 1000,
         .terms = {.key_age_us_max = KEY_AGE_DAYS_MAX * 86400 * SECOND_US,
@@ -401,7 +403,7 @@ void world_greet(struct world *world)
 {
     Loyal__V1__Request request = LOYAL__V1__REQUEST__INIT;
     Loyal__V1__HelloRequest hello = LOYAL__V1__HELLO_REQUEST__INIT;
-    uint8_t bytes[100];
+    uint8_t bytes[100] = {0};
     const struct session *session = world->session;
     request.id = 1;
     request.body_case = LOYAL__V1__REQUEST__BODY_HELLO;

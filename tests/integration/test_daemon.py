@@ -82,6 +82,7 @@ def test_postgresql_absent_at_start(stack, world, daemon):
     finally:
         stack.postgres("start")
     wait_for(fresh.is_ready, "ready by itself")
+    wait_for(stack.is_ready, "so is the one that was running")
     with world.till("acme", fresh.port) as till:
         till.enrolled(5)
 
