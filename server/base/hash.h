@@ -1,6 +1,7 @@
 /* SHA-256, HMAC and HKDF over it, random bytes, and a byte writer in network order. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
