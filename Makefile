@@ -116,7 +116,7 @@ $(B)/loyald: $(MAIN_OBJ) $(B)/libserver.a $(B)/libproto.a
 	@$(HARDENED) $@
 
 $(B)/libloyal.so.1: $(SDK_OBJ) $(B)/libproto.a client-sdk/libloyal.map
-	$(call say,LINK)$(CC) $(CFLAGS) $(SANFLAGS) -shared -Wl,-soname,libloyal.so.1 -Wl,--no-undefined $(LINK) $(LDFLAGS) \
+	$(call say,LINK)$(CC) $(CFLAGS) $(SANFLAGS) -shared -Wl,-soname,libloyal.so.1 -Wl,--no-undefined -Wl,-z,nodelete $(LINK) $(LDFLAGS) \
 	    -Wl,--version-script=client-sdk/libloyal.map -o $@ $(filter-out %.map,$^) $(SDK_LIBS)
 	@$(HARDENED) $@
 
@@ -154,9 +154,10 @@ $(BENCHES): $(B)/%: $(B)/obj/%.o $(B)/libsupport.a $(LOYAL_A) $(SERVER_A) | setu
 	@mkdir -p $(@D)
 	$(call say,LINK)$(EXE) $< $(B)/libsupport.a $(LOYAL_A) $(SERVER_A) $(TEST_LIBS)
 
+# Of the libraries --as-needed drops what an example does not use.
 $(EXAMPLES): $(B)/%: $(B)/obj/%.o $(B)/libloyal.so
 	@mkdir -p $(@D)
-	$(call say,LINK)$(EXE) $< -L$(B) -lloyal '-Wl,-rpath,$$ORIGIN/../..'
+	$(call say,LINK)$(EXE) $< -L$(B) -lloyal '-Wl,-rpath,$$ORIGIN/../..' $(call pkg,libevent_core)
 
 vpath %.scd deploy/man client-sdk/man
 $(B)/man/%: %.scd | setup-build

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from support.paths import BUILD, ROOT, run
+from support.paths import example, run
 from support.stack import free_port
 
 
@@ -152,19 +152,13 @@ def test_store_import(world, stack):
     assert names["imported-1"] == "One, the first" and names["imported-2"] == "Zwö"
 
 
-def test_the_example_till(world, stack, database, acme):
-    till = os.path.join(BUILD, "client-sdk", "examples", "till")
-    if not os.path.exists(till):
-        run("make", "-C", ROOT, "--no-print-directory", *(["SAN=1"] if BUILD.endswith("asan") else []), "examples",
-            timeout=300)
+def test_the_example_till(world, database, acme):
+    till = example("till")
     card = acme.enrolled()
-    bundle = world.bundles["acme"]
-    env = {"LOYAL_HOST": "localhost", "LOYAL_PORT": str(stack.port), "LOYAL_MERCHANT": "acme", "LOYAL_STORE": "north",
-           "LOYAL_CURRENCY": "EUR", "LOYAL_CERTIFICATE": bundle.certificate, "LOYAL_KEY": bundle.key,
-           "LOYAL_AUTHORITY": bundle.authority}
-    done = run(till, card, "2190", env=env)
+    env = world.environment_of("acme")
+    done = run(*till, card, "2190", env=env)
     assert done.stdout == "21 points, now 21\n", (done.stdout, done.stderr)
     assert database.member(card)["available"] == 21
-    refused = run(till, world.new_card(), "2190", env=env, check=False)
+    refused = run(*till, world.new_card(), "2190", env=env, check=False)
     assert refused.returncode == 1 and "UNKNOWN_MEMBER" in refused.stdout
-    assert run(till, env=env, check=False).returncode == 2
+    assert run(*till, env=env, check=False).returncode == 2

@@ -21,6 +21,15 @@ def run(*command, timeout=60, env=None, check=True, **more):
     return done
 
 
+def example(name):
+    """The command that runs one of the SDK's examples; in LOYAL_WRAPPER, where that is set."""
+    path = os.path.join(BUILD, "client-sdk", "examples", name)
+    if not os.path.exists(path):
+        run("make", "-C", ROOT, "--no-print-directory", *(["SAN=1"] if BUILD.endswith("asan") else []), "examples",
+            timeout=300)
+    return [*os.environ.get("LOYAL_WRAPPER", "").split(), path]
+
+
 def wait_for(condition, what, seconds=WAIT_S, every=0.02):
     """Asks until the condition gives something true, and returns that."""
     deadline = time.monotonic() + seconds

@@ -245,6 +245,13 @@ class World:
         return run(LOYALCTL, *words, env={"LOYALCTL_PROFILE": profile or self.stack.operator_profile}, check=check,
                    timeout=timeout)
 
+    def environment_of(self, merchant, port=None):
+        """Of the SDK's examples."""
+        bundle = self.bundles[merchant]
+        return {"LOYAL_HOST": "localhost", "LOYAL_PORT": str(port or self.stack.port), "LOYAL_MERCHANT": merchant,
+                "LOYAL_STORE": "north", "LOYAL_CURRENCY": CURRENCY, "LOYAL_CERTIFICATE": bundle.certificate,
+                "LOYAL_KEY": bundle.key, "LOYAL_AUTHORITY": bundle.authority}
+
     def profile_of(self, merchant, port=None):
         bundle = self.bundles[merchant]
         path = os.path.join(self.stack.dir, f"{merchant}-{port or self.stack.port}.profile")
