@@ -1,6 +1,7 @@
 /* What each process counts and says of itself, in a page that all share and each writes its own
  * slot of; the admin port reads them. Times are microseconds. Numbers are taken one by one, each
  * whole, without any order between them.
+ *
  * Gauges tell of the process that lives in the slot and end with it; counters go on in its
  * successor, so that they never go back while the daemon lives. */
 #pragma once
@@ -8,53 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/stats_kinds.h"
+
 #define STATS_VERBS    80 /* by number of the request's body; 0: could not be read */
 #define STATS_CODES    64 /* by number of loyal.v1.ResultCode */
 #define STATS_TIMES    15 /* bounds of a histogram of times; one more bucket is above them */
 #define STATS_SIZES    10 /* the same of sizes */
 #define STATS_FAILURES 5  /* of enum lane_failure, without LANE_GOOD */
-
-/* Which requests share a histogram. */
-enum stats_class { STATS_POSTING, STATS_LOOKUP, STATS_QUERY, STATS_CLASSES };
-
-enum stats_conn { STATS_HANDSHAKE, STATS_GREETING, STATS_OPEN, STATS_CLOSING, STATS_CONNS };
-/* Why a handshake did not succeed. */
-enum stats_handshake {
-    STATS_NO_CERTIFICATE,
-    STATS_EXPIRED, /* or not valid yet */
-    STATS_UNTRUSTED,
-    STATS_PROTOCOL,
-    STATS_TIMEOUT,
-    STATS_DROPPED, /* to make room for others */
-    STATS_GONE,
-    STATS_HANDSHAKES
-};
-/* Kinds of database connections; the last five are of the desks. */
-enum stats_link {
-    STATS_LANE,
-    STATS_READER,
-    STATS_WAITER,
-    STATS_COUNTER,
-    STATS_OFFICE,
-    STATS_WINDOW,
-    STATS_CENSUS,
-    STATS_ERASER,
-    STATS_LINKS
-};
-/* Queries: at all desks. */
-enum stats_queue { STATS_POSTINGS, STATS_LOOKUPS, STATS_QUERIES, STATS_QUEUES };
-/* What keeps a worker from serving. 0 is also what an empty slot says. */
-enum stats_reason {
-    STATS_STARTING,
-    STATS_UNREACHABLE, /* the database, by the connection named beside */
-    STATS_WRONG_SCHEMA,
-    STATS_NOT_DURABLE,
-    STATS_REFUSED, /* a statement cannot be prepared: rights, a foreign schema */
-    STATS_NO_REFERENCE,
-    STATS_DRAINING,
-    STATS_REASONS
-};
-enum stats_duty { STATS_PARTITIONS, STATS_REFUSALS, STATS_EXPIRY, STATS_DUTIES };
 
 /* Not added up: each observation is in one bucket. */
 struct stats_times {
