@@ -65,7 +65,7 @@ DEP_CFLAGS  = $(eval DEP_CFLAGS := $(shell pkg-config --cflags libevent libpq op
 
 all: $(PROGRAMS) $(B)/completion/loyalctl $(LIBLOYAL) $(MANS) ## build the daemon, the SDK and loyalctl into build/
 
-SETUP := setup-build setup-run setup-test setup-lint setup-package setup-fuzz
+SETUP := setup-build setup-run setup-test setup-lint setup-package setup-fuzz setup-valgrind
 .PHONY: all $(SETUP)
 $(SETUP):
 	$(if $(NO_SETUP),,@deploy/setup $(@:setup-%=%))
@@ -167,7 +167,7 @@ $(B)/man/%: %.scd | setup-build
 -include $(OBJ:.o=.d)
 
 # --- targets ---------------------------------------------------------------------------------------
-.PHONY: install units benches fuzzers examples test coverage fuzz lint docs-check format tidy layers complexity demo up down psql crash fault packages packages-test bench \
+.PHONY: install units benches fuzzers examples test coverage fuzz lint docs-check format tidy layers complexity demo up down psql crash fault packages packages-test valgrind bench \
         bench-parity mutants clean help
 
 install: all ## install under DESTDIR and prefix (/usr/local): programs, SDK, man pages, migrations, systemd units
@@ -240,6 +240,8 @@ fuzz: | setup-build setup-fuzz ## FUZZ_S seconds (60) of each harness under libF
 	tests/fuzz/run --seconds $(or $(FUZZ_S),60)
 fault: all benches | setup-run setup-test ## overload, bad peers, a database in trouble, processes that die: minutes each
 	tests/fault/run
+valgrind: all units examples | setup-run setup-test setup-valgrind ## the SDK and its examples under memcheck and helgrind: minutes
+	tests/valgrind/run
 bench: all benches | setup-run ## measure
 	tests/bench/run
 bench-parity: all benches | setup-run ## compare with one function per transaction

@@ -22,7 +22,7 @@ struct purchase {
 
 struct feed {
     struct loyal_client *client;
-    TAILQ_HEAD(, purchase) in_flight;
+    TAILQ_HEAD(purchases, purchase) in_flight;
     bool connected, ended;
     size_t answers, not_ok, most; /* most: in flight at the same time */
     size_t size;

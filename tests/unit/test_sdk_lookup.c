@@ -9,6 +9,7 @@
 
 #include <dlfcn.h>
 #include <netdb.h>
+#include <time.h>
 
 #include "unit/sdk_fixture.h"
 
@@ -23,14 +24,29 @@ static struct {
 
 typedef int looker(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 
+/* Under the mutex, until something moves; false: 20 seconds are over. */
+static bool gate_watch(const struct timespec *until)
+{
+    return pthread_cond_timedwait(&gate.moved, &gate.mutex, until) == 0;
+}
+
+static struct timespec patience(void)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 20;
+    return until;
+}
+
 static int gate_pass(void)
 {
+    const struct timespec until = patience();
     pthread_mutex_lock(&gate.mutex);
     gate.looking++;
     gate.looked++;
     pthread_cond_broadcast(&gate.moved);
-    while (!gate.open)
-        pthread_cond_wait(&gate.moved, &gate.mutex);
+    while (!gate.open && gate_watch(&until))
+        continue;
     int result = gate.result;
     gate.looking--;
     pthread_cond_broadcast(&gate.moved);
@@ -61,10 +77,13 @@ static void gate_set(bool open, int result)
 /* Until somebody stands at the gate, or nobody. */
 static void gate_wait(bool for_somebody)
 {
+    const struct timespec until = patience();
     pthread_mutex_lock(&gate.mutex);
-    while ((gate.looking > 0) != for_somebody)
-        pthread_cond_wait(&gate.moved, &gate.mutex);
+    while ((gate.looking > 0) != for_somebody && gate_watch(&until))
+        continue;
+    bool is_so = (gate.looking > 0) == for_somebody;
     pthread_mutex_unlock(&gate.mutex);
+    assert_true(is_so);
 }
 
 static struct loyal_client *named_client(uint32_t connect_timeout_ms)
