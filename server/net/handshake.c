@@ -169,15 +169,15 @@ bool handshake_has_room(const struct net_server *server)
     return pending_max(server) > 0;
 }
 
-/* The oldest goes, the silent first: a till needs one round trip, so that it is done before it is
- * the oldest. */
+/* The oldest goes: a till needs one round trip, so that it is done before it is the oldest. */
 static void make_room(struct net_server *server)
 {
-    if (server->counts[CONN_ACCEPTED] + server->counts[CONN_HANDSHAKE] < pending_max(server))
-        return;
     struct conn *silent = TAILQ_FIRST(&server->conns[CONN_ACCEPTED]);
-    struct conn *oldest = silent ? silent : TAILQ_FIRST(&server->conns[CONN_HANDSHAKE]);
-    if (!oldest)
+    struct conn *begun = TAILQ_FIRST(&server->conns[CONN_HANDSHAKE]);
+    struct conn *oldest =
+        !begun || (silent && silent->active_us < begun->active_us) ? silent : begun;
+    if (!oldest ||
+        server->counts[CONN_ACCEPTED] + server->counts[CONN_HANDSHAKE] < pending_max(server))
         return;
     conn_abort(oldest);
     count_failed(oldest, STATS_DROPPED);

@@ -3,6 +3,7 @@
 #include "net/server.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -13,6 +14,7 @@
 #define TICK_US            250000
 #define CLOSING_TIMEOUT_US 2000000
 #define STANDSTILL_US      1000000 /* between two ticks */
+#define CROWD_MIN          500     /* some 10 MB */
 #define FILES_KEPT         128     /* of a worker: listeners, lanes, desks, certificates */
 
 static int64_t timeout_us_of(const struct net_server *server, enum conn_state state)
@@ -44,6 +46,20 @@ static void forgive_standstill(struct net_server *server, int64_t now_us)
                 server->count);
 }
 
+/* The memory of a crowd that has gone lies between blocks that stay: unasked it never goes back.
+ * Not while they still go, because some are freed only at the end of this turn. */
+static void give_memory_back(struct net_server *server)
+{
+    bool is_settled = server->count >= server->count_before;
+    server->count_before = server->count;
+    if (server->count > server->crowd)
+        server->crowd = server->count;
+    if (!is_settled || server->crowd < CROWD_MIN || server->count > server->crowd / 2)
+        return;
+    server->crowd = server->count;
+    malloc_trim(0);
+}
+
 /* The lists are in order of activity, so only the connections whose time is over are looked at. */
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
 {
@@ -59,6 +75,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
     }
     stall_tick(server, now_us);
     handshake_report(server, now_us);
+    give_memory_back(server);
 }
 
 static void free_closed(struct net_server *server)

@@ -63,7 +63,9 @@ struct net_server {
     struct worker_stats *stats;
     struct conn_list conns[CONN_STATE_COUNT];
     size_t counts[CONN_STATE_COUNT];
-    size_t count; /* all but the closed ones */
+    size_t count;        /* all but the closed ones */
+    size_t count_before; /* at the last tick */
+    size_t crowd;        /* the most since memory was given back last */
     struct handshakes handshakes;
     struct conn_list watched; /* linked by in_watched */
     struct conn_list turn;

@@ -146,7 +146,7 @@ static const char *fault_of(const struct request *request, const struct uuid *ke
     if (-ahead_us > KEY_AGE_DAYS_MAX * DAY_US)
         return "old";
     bool is_present =
-        is_operator(request) || presence_has(&session->presences, request->member_id, now_us);
+        is_operator(request) || presence_has(session->presences, request->member_id, now_us);
     return is_present ? "" : "absent";
 }
 

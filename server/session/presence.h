@@ -17,5 +17,8 @@ struct presences {
     struct presence latest[PRESENCE_AT_ONCE];
 };
 
-void presence_note(struct presences *presences, int64_t member_id, int64_t now_us);
+/* Makes *presences (free ends it) when it is NULL, which most connections never need. Without
+ * memory nothing is noted: the member presents himself again. */
+void presence_note(struct presences **presences, int64_t member_id, int64_t now_us);
+/* NULL: nobody was presented. */
 bool presence_has(const struct presences *presences, int64_t member_id, int64_t now_us);

@@ -163,6 +163,7 @@ void session_release(struct session *session)
     if (session->conn || !TAILQ_EMPTY(&session->requests))
         return;
     TAILQ_REMOVE(&session->worker->sessions, session, in_worker);
+    free(session->presences);
     free(session);
 }
 

@@ -65,7 +65,7 @@ struct session {
     int32_t store_id;    /* 0: any */
     int16_t channel;
     char currency[4];
-    struct presences presences;
+    struct presences *presences; /* NULL: none yet */
 };
 
 struct request {

@@ -54,7 +54,8 @@ void session_print_limits(FILE *out)
     fprintf(out, "%-24s %10d  milliseconds after its deadline in which a request is answered\n",
             "request_late_ms_max", REQUEST_LATE_MS_MAX);
     fprintf(out,
-            "%-24s %10zu  TLS handshakes under way in a worker; past it the oldest is dropped\n",
+            "%-24s %10zu  handshakes under way in a worker (45 KB each at most); past it the "
+            "oldest goes\n",
             "handshakes_max", HANDSHAKES_MAX);
     fprintf(out, "%-24s %10zu  bytes of answers a client has not read; past it it is not read\n",
             "connection_unsent_max", CONN_UNSENT_BYTES_MAX);

@@ -4,16 +4,20 @@ the slow ones the full numbers, and print what they measured."""
 import contextlib
 import os
 import re
+import resource
+import signal
 import socket
-import threading
+import statistics
 import time
 
 import pytest
 
-from support.paths import LOYALD, run, wait_for
+from support.netns import Namespace
+from support.paths import wait_for
 from support.peers import Peers, cpu_s, memory_kb
 from support.proto import Request
-from support.wire import Closed, Connection, frame, tls_context
+from support.stack import free_port
+from support.wire import Connection, frame, tls_context
 
 PING = frame(Request(id=1 << 40, ping={}).SerializeToString())
 
@@ -24,11 +28,10 @@ def connections_of(daemon):
         rows = [line.split() for line in file.readlines()[1:]]
     inodes = {row[9] for row in rows if int(row[1].split(":")[1], 16) == daemon.port and row[3] != "0A"}
     links = []
-    for name, pid in daemon.children().items():
-        if name.startswith("worker"):
-            for number in os.listdir(f"/proc/{pid}/fd"):
-                with contextlib.suppress(OSError):
-                    links.append(os.readlink(f"/proc/{pid}/fd/{number}"))
+    for pid in workers(daemon):
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                links.append(os.readlink(f"/proc/{pid}/fd/{number}"))
     return sum(link.removeprefix("socket:[").rstrip("]") in inodes for link in links)
 
 
@@ -52,12 +55,23 @@ def nothing_lost(world, database, port):
     assert not database.findings()
 
 
+def workers(daemon):
+    return [pid for name, pid in daemon.children().items() if name.startswith("worker")]
+
+
 def workers_kb(daemon):
-    return sum(memory_kb(pid) for name, pid in daemon.children().items() if name.startswith("worker"))
+    return sum(map(memory_kb, workers(daemon)))
 
 
-def workers_cpu(daemon):
-    return sum(cpu_s(pid) for name, pid in daemon.children().items() if name.startswith("worker"))
+def ms_of(act, times):
+    """How long each took: the median and the 99th percentile."""
+    took = []
+    for _ in range(times):
+        began = time.monotonic()
+        act()
+        took.append((time.monotonic() - began) * 1000)
+    took.sort()
+    return statistics.median(took), took[len(took) * 99 // 100]
 
 
 def silent(port):
@@ -213,3 +227,177 @@ def test_connections_max_is_of_tills_too(daemon, world):
             till.connection.call("ping").ok()
     for till in tills:
         till.close()
+
+
+# ---- no files left ----
+
+
+def test_without_files_nobody_spins_and_who_is_in_is_served(daemon, world, database):
+    fresh = daemon("poor", connections_max=1000)
+    with nothing_lost(world, database, fresh.port) as earn, contextlib.ExitStack() as crowd:
+        (worker,) = workers(fresh)
+        usual = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{worker}/fd")) + 3, usual[1]))
+        for _ in range(20):
+            crowd.enter_context(silent(fresh.port))
+        fresh.log.wait('event=accept_failed error="Too many open files".*remedy="raise LimitNOFILE')
+        began, cpu = time.monotonic(), cpu_s(worker)
+        while time.monotonic() < began + 2:
+            earn()
+            time.sleep(0.1)
+        share = (cpu_s(worker) - cpu) / (time.monotonic() - began)
+        print(f"{share:.0%} of a core while no file was free")
+        assert share < 0.25
+        assert fresh.log.text().count("event=accept_failed") == 1
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, usual)
+        wait_for(lambda: connections_of(fresh) == 21, "all are taken in once files are free")
+
+
+def test_clients_leave_files_to_the_daemon(daemon, world, database):
+    """With fewer files than connections_max asks for, some are kept for the database and the certificates."""
+    fresh = daemon("modest")
+    with nothing_lost(world, database, fresh.port) as earn, contextlib.ExitStack() as crowd:
+        (worker,) = workers(fresh)
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (160, resource.prlimit(worker, resource.RLIMIT_NOFILE)[1]))
+        fresh.signal(signal.SIGHUP)
+        fresh.log.wait("event=files_limit files=160 connections_max=32")
+        for _ in range(60):
+            crowd.enter_context(silent(fresh.port))
+        earn()
+        assert connections_of(fresh) <= 33
+        assert "accept_failed" not in fresh.log.text()
+
+
+# ---- who vanishes ----
+
+
+def timers_of(port):
+    """Of the established connections at the port: kind and seconds, as the kernel tells (2: keepalive)."""
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        rows = [line.split() for line in file.readlines()[1:]]
+    ours = [row[5].split(":") for row in rows if int(row[1].split(":")[1], 16) == port and row[3] == "01"]
+    return [(int(kind, 16), int(left, 16) / 100) for kind, left in ours]
+
+
+def test_who_is_silent_is_asked_whether_he_lives(daemon, world):
+    fresh = daemon("asking", stall_timeout_s=20)
+    with world.till("acme", fresh.port), silent(fresh.port):
+        timers = wait_for(lambda: len(found := timers_of(fresh.port)) == 2 and all(kind == 2 for kind, _ in found) and found,
+                          "the keepalive timers of two connections", 10)
+        assert all(left <= 20 for _, left in timers), timers
+
+
+@pytest.mark.slow
+def test_who_vanishes_is_gone_in_time(daemon, world, database):
+    """His cable is cut: idle, with a request waiting, and in the middle of the handshake. Nobody sends an end."""
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces need root")
+    stall_s, port, namespace = 5, free_port(), Namespace()
+    try:
+        fresh = daemon("vanishing", stall_timeout_s=stall_s, handshake_timeout_s=60,
+                       listen=f'{{"127.0.0.1:{port}", "{namespace.address}:{port}"}}')
+        fresh.port = port
+        with nothing_lost(world, database, port) as earn:
+            card = world.tills["beta"].enrolled(100)
+            idle = Connection(port, world.bundles["beta"], "beta", raw=namespace.connect(port))
+            waiting = Connection(port, world.bundles["beta"], "beta", raw=namespace.connect(port))
+            handshaking = namespace.connect(port)
+            with world.till("beta", port) as other, database.holding_member(card):
+                waiting.submit("redeem", world.tills["beta"].redeem_fields(card, 1))
+                answered = other.submit("redeem", other.redeem_fields(card, 2))
+                database.wait_lanes()
+                namespace.cut()
+                began = time.monotonic()
+            with world.till("acme", port) as till:
+                till.connection.call("ping").ok()
+            earn()
+            wait_for(lambda: connections_of(fresh) == 1, "those who vanished are gone", 4 * stall_s)
+            took = time.monotonic() - began
+            print(f"gone after {took:.1f} s; stall_timeout_s = {stall_s}")
+            assert took <= 2 * stall_s + 2
+            assert answered and database.member(card)["available"] == 97
+            for peer in (idle.socket, waiting.socket, handshaking):
+                peer.close()
+    finally:
+        namespace.close()
+
+
+# ---- the full numbers ----
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["silent", "half", "hello"])
+def test_ten_thousand_handshakes_without_end(daemon, world, database, kind):
+    fresh = daemon("stormed", workers=2)
+    with nothing_lost(world, database, fresh.port) as earn, world.till("beta", fresh.port) as till:
+        def connect():
+            world.till("beta", fresh.port).close()
+
+        def ping():
+            till.connection.call("ping").ok()
+        quiet = ms_of(connect, 50), ms_of(ping, 200)
+        before = workers_kb(fresh)
+        with Peers(fresh.port, kind, 10000) as peers:
+            during = ms_of(connect, 50), ms_of(ping, 200)
+            report = peers.tried(60)
+            held = connections_of(fresh) - 2
+            grown = workers_kb(fresh) - before
+            after = ms_of(connect, 50), ms_of(ping, 200)
+            earn(10)
+            wait_for(lambda: connections_of(fresh) == 2, "all are cut", 40)
+            report = peers.end()
+        print(f"{kind}: {report}; held {held}, {grown * 1024 / max(held, 1):.0f} bytes each; connect and Hello, ms (p50, p99):"
+              f" quiet {quiet[0]}, while they come {during[0]}, while they wait {after[0]}; ping: quiet {quiet[1]},"
+              f" {during[1]}, {after[1]}")
+        assert report["connected"] == report["ended"] == 10000
+        assert held <= 4000 and grown * 1024 / held < (60000 if kind == "hello" else 2000)
+        assert during[0][0] < 500 and during[0][1] < 20000 and after[0][1] < 1000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["brief", "tls"])
+def test_five_thousand_connections_a_second(daemon, world, database, kind):
+    """For five seconds; the TLS handshakes ask for more than two cores can do."""
+    fresh = daemon("rushed", workers=2, connections_max=12000)
+    with nothing_lost(world, database, fresh.port) as earn, world.till("beta", fresh.port) as till:
+        card = till.enrolled()
+
+        def act():
+            till.earn(card, 100).ok()
+        quiet = ms_of(act, 300)
+        count = 25000 if kind == "brief" else 8000
+        with Peers(fresh.port, kind, count, world.bundles["beta"], rate=5000, merchant="beta") as peers:
+            began, during = time.monotonic(), []
+            while time.monotonic() < began + 5:
+                during.append(ms_of(act, 1)[0])
+            report = peers.tried(60)
+            during.sort()
+            earn(10)
+            peers.end()
+        print(f"{kind}: {report}; earns of a till, ms: quiet p50 {quiet[0]:.1f} p99 {quiet[1]:.1f}, meanwhile"
+              f" p50 {statistics.median(during):.1f} p99 {during[len(during) * 99 // 100]:.1f} of {len(during)}")
+        assert report["failed"] == 0 and report["connected"] == count
+        assert kind == "brief" or report["greeted"] == count
+        assert during[len(during) * 99 // 100] < 500
+        wait_for(lambda: connections_of(fresh) == 2, "all are gone")
+
+
+@pytest.mark.slow
+def test_five_thousand_idle_connections(daemon, world, database):
+    fresh = daemon("crowded", workers=2)
+    with nothing_lost(world, database, fresh.port) as earn:
+        with Peers(fresh.port, "tls", 200, world.bundles["beta"], merchant="beta") as warm:
+            assert warm.tried()["greeted"] == 200
+        wait_for(lambda: connections_of(fresh) == 1, "the first are gone")
+        before = workers_kb(fresh)
+        with Peers(fresh.port, "tls", 5000, world.bundles["beta"], merchant="beta") as peers:
+            assert peers.tried(120)["greeted"] == 5000
+            time.sleep(1)
+            bytes_each = (workers_kb(fresh) - before) * 1024 / 5000
+            earn(100)
+            assert connections_of(fresh) == 5001
+            assert peers.end()["ended"] == 0
+        wait_for(lambda: connections_of(fresh) == 1, "all are gone")
+        wait_for(lambda: workers_kb(fresh) - before < 30 * 1024, "most of their memory is given back", 10)
+        print(f"{bytes_each:.0f} bytes a connection; {workers_kb(fresh) - before} KB kept when they are gone")
+        assert bytes_each <= 25 * 1024

@@ -61,12 +61,12 @@ def frame(data):
 
 
 class Connection:
-    """One TLS connection. `bundle` has authority, certificate and key; hello=None says no Hello."""
+    """One TLS connection. `bundle` has authority, certificate and key; hello=None says no Hello; raw: over this socket."""
 
-    def __init__(self, port, bundle, hello="", version=(1, 1), context=None):
+    def __init__(self, port, bundle, hello="", version=(1, 1), context=None, raw=None):
         self.asked, self.fields, self.early, self.buffer = {}, {}, {}, b""
         self.next_id = 1
-        raw = socket.create_connection(("127.0.0.1", port), timeout=WAIT_S)
+        raw = raw or socket.create_connection(("127.0.0.1", port), timeout=WAIT_S)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             context = context or tls_context(bundle.authority, bundle.certificate, bundle.key)

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdlib.h>
+
 #include "base/uuid.h"
 #include "session/presence.h"
 #include "session/quota.h"
@@ -14,31 +16,33 @@
 static void r38_presence_lasts_ten_minutes(void **state)
 {
     (void)state;
-    struct presences presences = {0};
+    struct presences *presences = NULL;
     int64_t now_us = 1000 * MINUTE_US;
-    assert_false(presence_has(&presences, 0, now_us));
+    assert_false(presence_has(presences, 0, now_us));
     presence_note(&presences, 7, now_us);
-    assert_true(presence_has(&presences, 7, now_us));
-    assert_false(presence_has(&presences, 8, now_us));
-    assert_true(presence_has(&presences, 7, now_us + 10 * MINUTE_US));
-    assert_false(presence_has(&presences, 7, now_us + 10 * MINUTE_US + 1));
+    assert_true(presence_has(presences, 7, now_us));
+    assert_false(presence_has(presences, 8, now_us));
+    assert_true(presence_has(presences, 7, now_us + 10 * MINUTE_US));
+    assert_false(presence_has(presences, 7, now_us + 10 * MINUTE_US + 1));
     presence_note(&presences, 7, now_us + 5 * MINUTE_US);
-    assert_true(presence_has(&presences, 7, now_us + 15 * MINUTE_US));
+    assert_true(presence_has(presences, 7, now_us + 15 * MINUTE_US));
+    free(presences);
 }
 
 static void the_oldest_makes_room(void **state)
 {
     (void)state;
-    struct presences presences = {0};
+    struct presences *presences = NULL;
     int64_t now_us = 1000 * MINUTE_US;
     for (int64_t member = 0; member < PRESENCE_AT_ONCE; member++)
         presence_note(&presences, member, now_us + member);
     presence_note(&presences, 0, now_us + PRESENCE_AT_ONCE); /* again: he takes no second place */
     presence_note(&presences, 100, now_us + PRESENCE_AT_ONCE + 1);
-    assert_false(presence_has(&presences, 1, now_us + MINUTE_US));
+    assert_false(presence_has(presences, 1, now_us + MINUTE_US));
     for (int64_t member = 0; member < PRESENCE_AT_ONCE; member++)
-        assert_int_equal(presence_has(&presences, member, now_us + MINUTE_US), member != 1);
-    assert_true(presence_has(&presences, 100, now_us + MINUTE_US));
+        assert_int_equal(presence_has(presences, member, now_us + MINUTE_US), member != 1);
+    assert_true(presence_has(presences, 100, now_us + MINUTE_US));
+    free(presences);
 }
 
 static int take(struct quota *quota, int32_t terminal, int wanted, int64_t now_us)
