@@ -3,6 +3,7 @@
 #include <popt.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "admin/master.h"
 #include "admin/metrics.h"
 #include "admin/privileges.h"
+#include "admin/upgrade.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/zone.h"
@@ -33,6 +35,9 @@ struct program {
     SSL_CTX *tls; /* of the files when they last were good: workers begin with it */
     struct shared_page *page;
     struct listen_sockets sockets;
+    struct listen_sockets admin;
+    char *const *argv;
+    int pid_fd; /* -1: none, or not ours yet, or not any more */
     struct master *master;
 };
 
@@ -57,8 +62,9 @@ static void warn_of_unlocked(bool is_locked, const struct err *err)
 
 static int run_worker(void *ctx, int slot)
 {
-    const struct program *program = ctx;
+    struct program *program = ctx;
     struct err err = {0};
+    listen_close(&program->admin);
     warn_of_unlocked(secret_memory_lock(&program->secrets, &err), &err);
     struct worker_options options = {
         .config_file = program->config_file,
@@ -78,6 +84,7 @@ static int run_maintenance(void *ctx)
     struct program *program = ctx;
     char host[64] = "", holder[100];
     listen_close(&program->sockets);
+    listen_close(&program->admin);
     keyring_destroy(&program->keyring); /* it needs no keys */
     gethostname(host, sizeof host - 1);
     snprintf(holder, sizeof holder, "%s:%d", host, (int)getpid());
@@ -190,9 +197,42 @@ static void turn_away(void *ctx)
     listen_shut(&program->sockets);
 }
 
+static void take_over(void *ctx)
+{
+    struct program *program = ctx;
+    struct err err = {0};
+    if (!pid_file_write(program->config->pid_file, &program->pid_fd, &err))
+        log_error("pid_file_stays", "reason=\"%s\"", err.text);
+}
+
+static void hand_over(void *ctx)
+{
+    struct program *program = ctx;
+    if (program->pid_fd >= 0)
+        close(program->pid_fd);
+    program->pid_fd = -1;
+}
+
+/* Those that were handed to us, and what is missing of them. */
+static bool listen_all(struct program *program, struct handed_sockets *handed, struct err *err)
+{
+    const struct config *config = program->config;
+    program->sockets.role = "listen";
+    program->admin.role = "admin_listen";
+    bool good =
+        listen_open(&program->sockets, config->listen.items, config->listen.count, handed, err) &&
+        listen_open(&program->admin, &config->admin_listen, *config->admin_listen != '\0', handed,
+                    err);
+    handed_close(handed);
+    return good;
+}
+
 static bool bind_all(struct program *program, struct err *err)
 {
     const struct config *config = program->config;
+    struct handed_sockets handed;
+    if (!handed_receive(&handed, err))
+        return false;
     struct master_options options = {
         .config = config,
         .clock = program->clock,
@@ -201,16 +241,23 @@ static bool bind_all(struct program *program, struct err *err)
         .maintenance_main = *config->postgres_maintenance ? run_maintenance : NULL,
         .turn_away = turn_away,
         .reload = reload,
+        .listen = &program->sockets,
+        .admin = &program->admin,
+        .argv = program->argv,
+        .predecessor_fd = handed_take_name(&handed, PREDECESSOR),
+        .take_over = take_over,
+        .hand_over = hand_over,
         .ctx = program,
     };
-    if (!listen_open(config->listen.items, config->listen.count, &program->sockets, err))
+    if (!listen_all(program, &handed, err))
         return false;
     options.page = program->page = shared_page_create(worker_count(config), err);
     if (!program->page)
         return false;
     log_share_count(&program->page->log_dropped);
     program->master = master_create(&options, err);
-    return program->master && pid_file_write(config->pid_file, err);
+    return program->master &&
+           (options.predecessor_fd >= 0 || pid_file_write(config->pid_file, &program->pid_fd, err));
 }
 
 static void give_back(struct program *program)
@@ -218,6 +265,7 @@ static void give_back(struct program *program)
     log_share_count(NULL);
     master_destroy(&program->master);
     listen_close(&program->sockets);
+    listen_close(&program->admin);
     shared_page_destroy(&program->page);
     SSL_CTX_free(program->tls);
     keyring_destroy(&program->keyring);
@@ -244,16 +292,17 @@ static int run(struct program *program)
     privileges_raise_files();
     if (!bind_all(program, &err))
         return fail(program, EXIT_FAILURE, &err);
-    if (!privileges_drop(program->config->user, &err) ||
+    if (!privileges_drop(program->config->user, program->pid_fd, &err) ||
         !privileges_set_dumps(program->config->core_dumps == CONFIG_ON, &err) ||
         !read_tls(program, &err)) {
-        pid_file_remove(program->config->pid_file);
+        if (program->pid_fd >= 0)
+            pid_file_remove(program->config->pid_file);
         return fail(program, EXIT_CONFIG, &err);
     }
     log_info("starting", "software=\"%s\" network=%s workers=%d", SOFTWARE,
              program->config->network, program->page->slot_count);
     int status = master_run(program->master, &is_child);
-    if (!is_child)
+    if (!is_child && program->pid_fd >= 0)
         pid_file_remove(program->config->pid_file);
     give_back(program);
     return status;
@@ -281,7 +330,7 @@ static int check_config(struct program *program)
     faults += count_fault(read_keyring(program, &err), &err);
     faults += count_fault(listen_check(config->listen.items, config->listen.count, &err), &err);
     faults += count_fault(pid_file_check(config->pid_file, &err), &err);
-    faults += count_fault(privileges_drop(config->user, &err) && read_tls(program, &err), &err);
+    faults += count_fault(privileges_drop(config->user, -1, &err) && read_tls(program, &err), &err);
     if (faults == 0)
         printf("%s: good\n", program->config_file);
     give_back(program);
@@ -346,7 +395,11 @@ int main(int argc, const char **argv)
         poptFreeContext(context);
         return EXIT_CONFIG;
     }
-    struct program program = {.config_file = config_file ? config_file : CONFIG_FALLBACK};
+    struct program program = {
+        .config_file = config_file ? config_file : CONFIG_FALLBACK,
+        .argv = (char *const *)(uintptr_t)argv,
+        .pid_fd = -1,
+    };
     int status = carry_out(&program, (enum command)command, keyring_file);
     poptFreeContext(context);
     free(config_file);

@@ -2,6 +2,7 @@
 #include "admin/http.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <event2/http.h>
 #include <stdlib.h>
 
@@ -57,21 +58,17 @@ static void on_ready(struct evhttp_request *request, void *ctx)
     reply(request, is_ready, "application/json", body);
 }
 
-static bool bind_address(struct admin_http *http, const char *address, struct err *err)
+static bool serve(struct admin_http *http, const struct listen_sockets *sockets)
 {
-    char host[256], port[6];
-    if (!config_split_address(address, host, port))
-        return err_set(err, "admin_listen: %s is no host:port", address);
-    errno = 0;
-    if (!evhttp_bind_socket_with_handle(http->http, host, (ev_uint16_t)strtol(port, NULL, 10)))
-        return err_set_errno(err, errno,
-                             "admin_listen: %s cannot be bound: stop the program that has the "
-                             "port or change the option",
-                             address);
+    for (size_t i = 0; i < sockets->count; i++) {
+        int fd = fcntl(sockets->fds[i], F_DUPFD_CLOEXEC, 0); /* evhttp closes its own */
+        if (fd < 0 || !evhttp_accept_socket_with_handle(http->http, fd))
+            return false;
+    }
     return true;
 }
 
-struct admin_http *admin_http_create(struct event_base *base, const char *address,
+struct admin_http *admin_http_create(struct event_base *base, const struct listen_sockets *sockets,
                                      const struct admin_source *source, struct err *err)
 {
     struct admin_http *http = calloc(1, sizeof *http);
@@ -89,9 +86,9 @@ struct admin_http *admin_http_create(struct event_base *base, const char *addres
     evhttp_set_timeout(http->http, TIMEOUT_S);
     if (evhttp_set_cb(http->http, "/metrics", on_metrics, http) != 0 ||
         evhttp_set_cb(http->http, "/healthz", on_health, http) != 0 ||
-        evhttp_set_cb(http->http, "/readyz", on_ready, http) != 0)
-        err_set(err, "no memory");
-    else if (bind_address(http, address, err))
+        evhttp_set_cb(http->http, "/readyz", on_ready, http) != 0 || !serve(http, sockets))
+        err_set_errno(err, errno, "the admin port cannot be served");
+    else
         return http;
     admin_http_destroy(&http);
     return NULL;

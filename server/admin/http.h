@@ -4,10 +4,11 @@
 #include <event2/event.h>
 
 #include "admin/metrics.h"
+#include "net/listen.h"
 
 struct admin_http;
 
-/* address: "host:port". Binds at once. */
-struct admin_http *admin_http_create(struct event_base *base, const char *address,
+/* sockets: already listening; stay the caller's. */
+struct admin_http *admin_http_create(struct event_base *base, const struct listen_sockets *sockets,
                                      const struct admin_source *source, struct err *err);
 void admin_http_destroy(struct admin_http **http);

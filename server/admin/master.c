@@ -13,6 +13,7 @@
 
 #include "admin/http.h"
 #include "admin/service.h"
+#include "admin/upgrade.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -25,7 +26,7 @@
 #define TICKS_MEASURE  100     /* memory and files: every 10 s */
 #define STANDSTILL_US  1000000 /* between two ticks: we were stopped, and maybe all of us */
 #define UNKILLABLE_US  5000000 /* after SIGKILL: the machine is in trouble */
-#define SIGNALS        4
+#define SIGNALS        5
 
 struct child {
     int slot;  /* MAINTENANCE for the other kind */
@@ -45,6 +46,8 @@ struct master {
     struct child *children;
     int child_count;
     struct service service;
+    struct successor successor;
+    struct predecessor predecessor;
     unsigned ticks;
     int64_t tick_us;    /* of the last tick */
     int64_t awake_us;   /* since when the master has not stood still */
@@ -53,7 +56,7 @@ struct master {
     int child_status;
 };
 
-static const int SIGNAL_NUMBERS[SIGNALS] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
+static const int SIGNAL_NUMBERS[SIGNALS] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGUSR2};
 
 /* ---- children ---- */
 
@@ -69,8 +72,11 @@ static void leave_master(struct master *master, pid_t master_pid, const sigset_t
         master->signals[i] = NULL;
         sigaction(SIGNAL_NUMBERS[i], &fallback, NULL);
     }
+    signal(SIGUSR2, SIG_IGN); /* the master's business, whomever it is sent to */
     event_reinit(master->base);
     admin_http_destroy(&master->http);
+    successor_forget(&master->successor);
+    predecessor_forget(&master->predecessor);
     event_base_loopbreak(master->base);
     sigset_t mask = *before;
     sigaddset(&mask, SIGHUP); /* until the worker has a handler */
@@ -209,6 +215,98 @@ static bool watch_children(struct master *master)
     return is_well;
 }
 
+/* ---- predecessor and successor ---- */
+
+/* For the predecessor's word. */
+static bool is_waiting(const struct master *master)
+{
+    return master->predecessor.fd >= 0;
+}
+
+static void end(struct master *master)
+{
+    int64_t drain_us = (int64_t)master->options.config->drain_timeout_s * 1000000;
+    if (master->kill_at_us)
+        return;
+    log_info("ending", "children=%d", living(master));
+    stats_set(&master->options.page->master.draining, 1);
+    service_stops(&master->service);
+    bool is_shared = is_waiting(master) || stats_read(&master->options.page->is_handed_over);
+    successor_kill(&master->successor);
+    predecessor_forget(&master->predecessor);
+    if (!is_shared)
+        master->options.turn_away(master->options.ctx);
+    master->kill_at_us = clock_monotonic_us() + drain_us + KILL_MARGIN_US;
+    signal_children(master, SIGTERM, false);
+    if (living(master) == 0)
+        event_base_loopbreak(master->base);
+}
+
+static bool open_http(struct master *master, struct err *err)
+{
+    const struct master_options *options = &master->options;
+    struct admin_source source = {options->page, options->clock, options->config, options->version};
+    if (options->admin->count > 0)
+        master->http = admin_http_create(master->base, options->admin, &source, err);
+    return options->admin->count == 0 || master->http;
+}
+
+static void on_take_over(void *ctx)
+{
+    struct master *master = ctx;
+    struct err err = {0};
+    stats_set(&master->options.page->is_waiting, 0);
+    master->options.take_over(master->options.ctx);
+    if (!open_http(master, &err))
+        log_error("admin_port_failed", "reason=\"%s\"", err.text);
+    log_info("took_over", "pid=%d", (int)getpid());
+}
+
+static void on_successor_failed(void *ctx, const char *reason)
+{
+    struct master *master = ctx;
+    log_error("upgrade_failed", "pid=%d reason=\"%s\" effect=\"nothing changed\"",
+              (int)master->successor.pid, reason);
+    successor_kill(&master->successor);
+}
+
+static void on_successor_ready(void *ctx)
+{
+    struct master *master = ctx;
+    const struct master_options *options = &master->options;
+    pid_t pid = master->successor.pid;
+    options->hand_over(options->ctx);
+    if (!successor_confirm(&master->successor)) {
+        log_error("upgrade_failed", "pid=%d reason=\"it has ended\" effect=\"nothing changed\"",
+                  (int)pid);
+        options->take_over(options->ctx);
+        return;
+    }
+    log_info("upgraded", "successor=%d", (int)pid);
+    service_becomes(&master->service, pid);
+    stats_set(&options->page->is_handed_over, 1);
+    admin_http_destroy(&master->http);
+    end(master);
+}
+
+static void upgrade(struct master *master)
+{
+    const struct master_options *options = &master->options;
+    const struct listen_sockets *const sets[2] = {options->listen, options->admin};
+    struct err err = {0};
+    if (master->kill_at_us)
+        err_set(&err, "it is ending");
+    else if (is_waiting(master))
+        err_set(&err, "it has not taken over itself yet");
+    else if (master->successor.pid)
+        err_set(&err, "one is under way: pid %d", (int)master->successor.pid);
+    else if (successor_start(&master->successor, master->base, options->argv, sets, &err))
+        log_info("upgrading", "program=%s successor=%d", options->argv[0],
+                 (int)master->successor.pid);
+    if (*err.text)
+        log_warning("upgrade_refused", "reason=\"%s\"", err.text);
+}
+
 /* ---- events ---- */
 
 static void start_due(struct master *master)
@@ -216,7 +314,8 @@ static void start_due(struct master *master)
     int64_t now_us = clock_monotonic_us();
     for (int i = 0; i < master->child_count && !master->kill_at_us; i++) {
         struct child *child = &master->children[i];
-        if (!child->pid && child->start_again_us <= now_us)
+        bool is_early = child->slot == MAINTENANCE && is_waiting(master);
+        if (!child->pid && child->start_again_us <= now_us && !is_early)
             start_child(master, child);
         if (master->is_child)
             return;
@@ -231,26 +330,13 @@ static void on_child_signal(struct master *master)
         struct child *child = child_of(master, pid);
         if (child)
             bury(master, child, status);
+        else if (pid == master->successor.pid)
+            on_successor_failed(master, "it has ended: see its lines");
     }
     if (master->kill_at_us && living(master) == 0)
         event_base_loopbreak(master->base);
     else
         start_due(master);
-}
-
-static void end(struct master *master)
-{
-    int64_t drain_us = (int64_t)master->options.config->drain_timeout_s * 1000000;
-    if (master->kill_at_us)
-        return;
-    log_info("ending", "children=%d", living(master));
-    stats_set(&master->options.page->master.draining, 1);
-    service_stops();
-    master->options.turn_away(master->options.ctx);
-    master->kill_at_us = clock_monotonic_us() + drain_us + KILL_MARGIN_US;
-    signal_children(master, SIGTERM, false);
-    if (living(master) == 0)
-        event_base_loopbreak(master->base);
 }
 
 static void reload(struct master *master)
@@ -270,6 +356,7 @@ static void on_signal(evutil_socket_t number, short what, void *ctx)
     switch (number) {
     case SIGCHLD: on_child_signal(master); break;
     case SIGHUP: reload(master); break;
+    case SIGUSR2: upgrade(master); break;
     default: end(master); break;
     }
 }
@@ -281,7 +368,11 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
     const struct shared_page *page = master->options.page;
     stats_process(&master->options.page->master.process, master->ticks++ % TICKS_MEASURE == 0);
     bool is_well = watch_children(master);
-    service_tick(&master->service, shared_page_ready_count(page), page->slot_count, is_well);
+    int ready = shared_page_ready_count(page);
+    if (!is_waiting(master))
+        service_tick(&master->service, ready, page->slot_count, is_well);
+    else if (ready == page->slot_count)
+        predecessor_tell_ready(&master->predecessor);
     if (master->kill_at_us && clock_monotonic_us() >= master->kill_at_us)
         signal_children(master, SIGKILL, false);
     log_catch_up();
@@ -312,6 +403,20 @@ static bool add_events(struct master *master)
     return master->tick && event_add(master->tick, &tick) == 0;
 }
 
+static bool add_relatives(struct master *master)
+{
+    int fd = master->options.predecessor_fd;
+    master->successor = (struct successor){
+        .fd = -1,
+        .is_ready = on_successor_ready,
+        .has_failed = on_successor_failed,
+        .ctx = master,
+    };
+    master->predecessor = (struct predecessor){.fd = -1, .take_over = on_take_over, .ctx = master};
+    stats_set(&master->options.page->is_waiting, fd >= 0);
+    return fd < 0 || predecessor_watch(&master->predecessor, master->base, fd);
+}
+
 struct master *master_create(const struct master_options *options, struct err *err)
 {
     struct master *master = calloc(1, sizeof *master);
@@ -323,12 +428,9 @@ struct master *master_create(const struct master_options *options, struct err *e
     master->base = event_base_new();
     master->tick_us = clock_monotonic_us();
     service_init(&master->service);
-    const char *address = options->config->admin_listen;
-    struct admin_source source = {options->page, options->clock, options->config, options->version};
-    if (!master->base || !add_children(master) || !add_events(master))
+    if (!master->base || !add_children(master) || !add_events(master) || !add_relatives(master))
         err_set(err, "no memory for the event loop");
-    else if (*address == '\0' ||
-             (master->http = admin_http_create(master->base, address, &source, err)))
+    else if (is_waiting(master) || open_http(master, err))
         return master;
     master_destroy(&master);
     return NULL;
@@ -340,6 +442,8 @@ void master_destroy(struct master **at)
     if (!master)
         return;
     admin_http_destroy(&master->http);
+    successor_forget(&master->successor);
+    predecessor_forget(&master->predecessor);
     for (int i = 0; i < SIGNALS; i++) {
         if (master->signals[i])
             event_free(master->signals[i]);

@@ -1,9 +1,10 @@
 /* The master process: forks workers and maintenance, starts again what dies, passes signals on,
- * serves the admin port. What the children do is given by main. */
+ * serves the admin port, starts its successor. What the children do is given by main. */
 #pragma once
 
 #include "base/clock.h"
 #include "config/config.h"
+#include "net/listen.h"
 #include "net/shared_page.h"
 
 struct master;
@@ -20,10 +21,15 @@ struct master_options {
     void (*turn_away)(void *ctx);
     /* SIGHUP: true when the workers are to reload as well; logs why not itself. */
     bool (*reload)(void *ctx);
+    const struct listen_sockets *listen, *admin;
+    char *const *argv;  /* of the successor: our own command line */
+    int predecessor_fd; /* to the daemon that we succeed; -1: none */
+    /* This daemon becomes the one that is known by the pid file, and is it no more. */
+    void (*take_over)(void *ctx);
+    void (*hand_over)(void *ctx);
     void *ctx;
 };
 
-/* Binds the admin port. */
 struct master *master_create(const struct master_options *options, struct err *err);
 void master_destroy(struct master **master);
 

@@ -16,7 +16,7 @@
 
 #include "base/log.h"
 
-bool privileges_drop(const char *user, struct err *err)
+bool privileges_drop(const char *user, int pid_fd, struct err *err)
 {
     if (*user == '\0')
         return true;
@@ -31,6 +31,8 @@ bool privileges_drop(const char *user, struct err *err)
     if (geteuid() != 0)
         return err_set(err, "option 'user': only root can become %s: start as root or remove it",
                        user);
+    if (pid_fd >= 0 && fchown(pid_fd, entry->pw_uid, entry->pw_gid) != 0)
+        return err_set_errno(err, errno, "pid_file cannot be given to user %s", user);
     if (initgroups(user, entry->pw_gid) != 0 || setgid(entry->pw_gid) != 0 ||
         setuid(entry->pw_uid) != 0)
         return err_set_errno(err, errno, "cannot become user %s", user);
@@ -67,9 +69,10 @@ static long pid_in(const char *path)
     return size > 0 ? strtol(text, NULL, 10) : 0;
 }
 
-bool pid_file_write(const char *path, struct err *err)
+bool pid_file_write(const char *path, int *fd_out, struct err *err)
 {
     char text[24];
+    *fd_out = -1;
     if (*path == '\0')
         return true;
     /* The lock is this process's alone, not its children's, and ends with it; so the file stays
@@ -81,8 +84,14 @@ bool pid_file_write(const char *path, struct err *err)
         return err_set(err, "%s: process %ld is running: stop it first", path, pid_in(path));
     }
     int size = snprintf(text, sizeof text, "%d\n", (int)getpid());
-    bool done = fd >= 0 && ftruncate(fd, 0) == 0 && write(fd, text, (size_t)size) == size;
-    return done || err_set_errno(err, errno, "%s: pid_file cannot be written", path);
+    if (fd >= 0 && ftruncate(fd, 0) == 0 && write(fd, text, (size_t)size) == size) {
+        *fd_out = fd;
+        return true;
+    }
+    err_set_errno(err, errno, "%s: pid_file cannot be written", path);
+    if (fd >= 0)
+        close(fd);
+    return false;
 }
 
 bool pid_file_check(const char *path, struct err *err)

@@ -18,6 +18,8 @@ void service_init(struct service *service)
 void service_tick(struct service *service, int ready, int workers, bool is_well)
 {
     int64_t now_us = clock_monotonic_us();
+    if (service->is_over)
+        return;
     if (ready != service->ready_told)
         sd_notifyf(0, "STATUS=%d of %d workers ready", ready, workers);
     service->ready_told = ready;
@@ -44,12 +46,14 @@ void service_reload_ends(const struct service *service)
         sd_notify(0, "READY=1");
 }
 
-void service_stops(void)
+void service_stops(const struct service *service)
 {
-    sd_notify(0, "STOPPING=1");
+    if (!service->is_over)
+        sd_notify(0, "STOPPING=1");
 }
 
-void service_becomes(pid_t pid)
+void service_becomes(struct service *service, pid_t pid)
 {
+    service->is_over = true;
     sd_notifyf(0, "MAINPID=%d", (int)pid);
 }

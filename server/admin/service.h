@@ -11,6 +11,7 @@ struct service {
     int64_t next_sign_us;
     int ready_told; /* workers ready, as the status line has it; -1: none told yet */
     bool is_ready_told;
+    bool is_over; /* another process is the service now */
 };
 
 /* Reads what the manager asks for from the environment. */
@@ -21,6 +22,6 @@ void service_tick(struct service *service, int ready, int workers, bool is_well)
 
 void service_reload_begins(const struct service *service);
 void service_reload_ends(const struct service *service);
-void service_stops(void);
-/* From now on the service is that process. */
-void service_becomes(pid_t pid);
+void service_stops(const struct service *service);
+/* From now on the service is that process, and this one says no more. */
+void service_becomes(struct service *service, pid_t pid);

@@ -18,6 +18,7 @@
 #define BURST       8 /* accepted in one turn from one socket; no more than handshakes begin */
 #define LEAVE_US    2000
 #define MARGIN_MS   2000
+#define START_US    2000000 /* in which a worker usually gets ready */
 #define SHORTAGE_US 100000
 #define LOG_EACH_US 60000000
 
@@ -55,11 +56,16 @@ static void run_short(struct net_server *server, int code)
 }
 
 /* Whether another worker should rather have a new connection: it can serve and this one cannot, or
- * it has fewer, by more than a sixteenth, and did not leave it, too. */
+ * it has fewer, by more than a sixteenth, and did not leave it, too. A worker that starts leaves
+ * them for a moment, and all as long as the predecessor serves: better to wait than to be told
+ * NOT_READY. */
 static bool is_left_to_others(const struct net_server *server)
 {
     const struct shared_page *page = server->options.page;
     bool is_ready = stats_read(&server->stats->ready);
+    bool is_starting = clock_monotonic_us() - server->started_us < START_US;
+    if (stats_read(&page->is_waiting) || (!is_ready && is_starting))
+        return true;
     for (int slot = 0; slot < page->slot_count; slot++) {
         const struct worker_stats *stats = &page->slots[slot].stats;
         uint64_t connections = stats_read(&stats->connections);

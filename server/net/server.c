@@ -132,7 +132,7 @@ struct net_server *net_server_create(struct event_base *base, const struct net_o
     }
     server->base = base;
     server->options = *options;
-    server->tick_us = clock_monotonic_us();
+    server->tick_us = server->started_us = clock_monotonic_us();
     keep_files(&server->options);
     server->stats = &options->page->slots[options->slot].stats;
     for (int state = 0; state < CONN_STATE_COUNT; state++)
@@ -204,12 +204,12 @@ void net_server_set_limits(struct net_server *server, const struct net_options *
     accept_reconsider(server);
 }
 
-void net_server_stop(struct net_server *server)
+void net_server_stop(struct net_server *server, bool gently)
 {
     struct conn *conn;
     accept_stop(server);
-    while ((conn = TAILQ_FIRST(&server->conns[CONN_ACCEPTED])) ||
-           (conn = TAILQ_FIRST(&server->conns[CONN_HANDSHAKE])))
+    while (!gently && ((conn = TAILQ_FIRST(&server->conns[CONN_ACCEPTED])) ||
+                       (conn = TAILQ_FIRST(&server->conns[CONN_HANDSHAKE]))))
         conn_abort(conn);
 }
 

@@ -40,8 +40,8 @@ void net_server_set_tls(struct net_server *server, SSL_CTX *tls);
 /* Takes the five limits of `limits`, for open connections, too; nothing else of it. */
 void net_server_set_limits(struct net_server *server, const struct net_options *limits);
 
-/* Accepts no more and drops those whose handshake is under way. */
-void net_server_stop(struct net_server *server);
+/* Accepts no more and drops those whose handshake is under way, unless gently. */
+void net_server_stop(struct net_server *server, bool gently);
 
 /* Connections by state, to the stats. */
 void net_server_publish(const struct net_server *server);

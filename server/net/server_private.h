@@ -72,7 +72,8 @@ struct net_server {
     struct conn_list spare; /* a pool, linked by in_state */
     struct event *turn_end;
     struct event *tick;
-    int64_t tick_us; /* of the last tick */
+    int64_t tick_us;    /* of the last tick */
+    int64_t started_us; /* likewise monotonic */
     struct listener *listeners;
     struct event *accept_again; /* after a shortage, or after leaving one to others */
     bool is_stopped;

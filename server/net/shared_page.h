@@ -17,9 +17,11 @@ struct shared_slot {
 } __attribute__((aligned(CACHE_LINE_BYTES)));
 
 struct shared_page {
-    int64_t started_us;   /* clock_monotonic_us of the master's start */
-    uint64_t log_dropped; /* lines of all processes, added atomically */
-    int slot_count;       /* of workers */
+    int64_t started_us;      /* clock_monotonic_us of the master's start */
+    uint64_t log_dropped;    /* lines of all processes, added atomically */
+    uint64_t is_waiting;     /* 1: the predecessor serves; no worker accepts yet */
+    uint64_t is_handed_over; /* 1: the successor serves */
+    int slot_count;          /* of workers */
     struct master_stats master;
     struct maintenance_stats maintenance __attribute__((aligned(CACHE_LINE_BYTES)));
     struct shared_slot slots[];

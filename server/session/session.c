@@ -212,12 +212,12 @@ const struct conn_handler session_handler = {
     .closed = on_closed,
 };
 
-void session_drain_all(struct worker *worker)
+void session_drain_all(struct worker *worker, bool welcomed_only)
 {
     struct session *session;
     TAILQ_FOREACH (session, &worker->sessions, in_worker) {
         /* cppcheck-suppress uninitvar ; the macro hides the assignment */
-        if (session->state != SESSION_GONE)
+        if (session->state == SESSION_OPEN || (session->state != SESSION_GONE && !welcomed_only))
             step_alone(session, EVENT_DRAIN);
     }
 }

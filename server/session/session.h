@@ -104,7 +104,7 @@ struct answer {
 
 /* ---- session.c ---- */
 extern const struct conn_handler session_handler; /* ctx: the worker */
-void session_drain_all(struct worker *worker);
+void session_drain_all(struct worker *worker, bool welcomed_only);
 void session_reference_changed(void *ctx, struct reference *reference);
 /* Whether the reference still gives the session its right. Fills merchant and terminal if asked. */
 bool session_is_known(struct session *session, const struct reference *reference, bool fill);

@@ -27,6 +27,7 @@ struct process {
     const struct worker_options *options;
     struct event *events[EVENT_SLOTS]; /* SIGTERM, SIGINT, SIGHUP, the tick */
     int64_t drain_until_us;            /* 0: not draining */
+    bool drains_gently; /* whoever was accepted is welcomed first: a successor takes the others */
     bool is_ready_told;
 };
 
@@ -100,8 +101,9 @@ static void drain(struct process *process)
     log_info("draining", "connections=%zu requests=%zu", net_server_connections(worker->net),
              worker->request_count);
     process->drain_until_us = clock_monotonic_us() + limit_us;
-    net_server_stop(worker->net);
-    session_drain_all(worker);
+    process->drains_gently = stats_read(&worker->page->is_handed_over);
+    net_server_stop(worker->net, process->drains_gently);
+    session_drain_all(worker, process->drains_gently);
 }
 
 static void on_end_signal(evutil_socket_t number, short what, void *ctx)
@@ -177,6 +179,8 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
     request_expire_all(worker);
     if (!process->drain_until_us)
         return;
+    if (process->drains_gently)
+        session_drain_all(worker, true);
     bool is_done = net_server_connections(worker->net) == 0 && worker->request_count == 0;
     if (is_done || clock_monotonic_us() >= process->drain_until_us)
         event_base_loopbreak(worker->base);

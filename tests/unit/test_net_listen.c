@@ -32,17 +32,18 @@ static void a_taken_port_is_named(void **state)
     (void)state;
     char address[32];
     char *addresses[] = {address};
-    struct listen_sockets first, second;
+    struct listen_sockets first = {.role = "listen"}, second = {.role = "listen"};
+    struct handed_sockets none = {0};
     struct err err = {0};
     free_address(address);
-    assert_true(listen_open(addresses, 1, &first, &err));
+    assert_true(listen_open(&first, addresses, 1, &none, &err));
     assert_int_equal(first.count, 1);
-    assert_false(listen_open(addresses, 1, &second, &err));
+    assert_false(listen_open(&second, addresses, 1, &none, &err));
     assert_int_equal(second.count, 0);
     assert_non_null(strstr(err.text, address));
     assert_non_null(strstr(err.text, "another program has the port"));
     listen_close(&first);
-    assert_true(listen_open(addresses, 1, &first, &err));
+    assert_true(listen_open(&first, addresses, 1, &none, &err));
     listen_close(&first);
 }
 
@@ -51,12 +52,60 @@ static void nothing_stays_open_after_a_failure(void **state)
     (void)state;
     char address[32];
     char *addresses[] = {address, address};
-    struct listen_sockets sockets;
+    struct listen_sockets sockets = {.role = "listen"};
+    struct handed_sockets none = {0};
     struct err err = {0};
     free_address(address);
-    assert_false(listen_open(addresses, 2, &sockets, &err));
-    assert_true(listen_open(addresses, 1, &sockets, &err));
+    assert_false(listen_open(&sockets, addresses, 2, &none, &err));
+    assert_true(listen_open(&sockets, addresses, 1, &none, &err));
     listen_close(&sockets);
+}
+
+static struct handed_sockets handed(int fd, const char *name)
+{
+    return (struct handed_sockets){.fds = {fd}, .names = {strdup(name)}, .count = 1};
+}
+
+/* By its name whatever its address, by its address whatever its name, or not at all. */
+static void sockets_handed_over_are_taken(void **state)
+{
+    (void)state;
+    char address[32], other[32];
+    char *addresses[] = {address};
+    struct listen_sockets owner = {.role = "listen"}, taker = {.role = "listen"};
+    struct handed_sockets none = {0}, given;
+    struct err err = {0};
+    free_address(address);
+    char *others[] = {other};
+    assert_true(listen_open(&owner, addresses, 1, &none, &err));
+
+    given = handed(dup(owner.fds[0]), "loyald.socket");
+    assert_true(listen_open(&taker, addresses, 1, &given, &err)); /* bound it could not be */
+    assert_int_equal(taker.count, 1);
+    assert_string_equal(listen_name(&taker, 0), "given");
+    listen_shut(&taker); /* not ours to shut */
+    listen_close(&taker);
+    handed_close(&given);
+
+    free_address(other);
+    given = handed(dup(owner.fds[0]), "listen");
+    assert_true(listen_open(&taker, others, 1, &given, &err));
+    assert_int_equal(taker.count, 1); /* the other address is not bound */
+    assert_string_equal(listen_name(&taker, 0), "listen");
+    listen_close(&taker);
+    handed_close(&given);
+
+    given = handed(dup(owner.fds[0]), "bound");
+    assert_true(listen_open(&taker, others, 1, &given, &err));
+    assert_int_equal(given.fds[0] >= 0, 1); /* nobody's: closed by the next line */
+    handed_close(&given);
+    listen_close(&taker);
+
+    given = handed(socket(AF_INET, SOCK_STREAM, 0), "listen");
+    assert_false(listen_open(&taker, others, 1, &given, &err));
+    assert_non_null(strstr(err.text, "no listening TCP socket"));
+    handed_close(&given);
+    listen_close(&owner);
 }
 
 static void processes_see_each_others_counters(void **state)
@@ -98,6 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_taken_port_is_named),
         cmocka_unit_test(nothing_stays_open_after_a_failure),
+        cmocka_unit_test(sockets_handed_over_are_taken),
         cmocka_unit_test(processes_see_each_others_counters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
