@@ -19,28 +19,21 @@ def figure(text):
     print(f"\n  {text}")
 
 
-def worker_of(daemon, connection):
-    """The name of the child that has the other end: by the socket's inode."""
-    client = connection.socket.getsockname()[1]
-    with open("/proc/net/tcp", encoding="ascii") as file:
-        rows = [line.split() for line in file][1:]
-    inode = next(row[9] for row in rows if int(row[1].split(":")[1], 16) == daemon.port
-                 and int(row[2].split(":")[1], 16) == client)
-    for name, pid in daemon.children().items():
-        for number in os.listdir(f"/proc/{pid}/fd"):
-            try:
-                if os.readlink(f"/proc/{pid}/fd/{number}") == f"socket:[{inode}]":
-                    return name
-            except OSError:
-                pass
-    raise AssertionError(f"nobody has the connection of port {client}")
+def connections(daemon):
+    """Of each of its two workers."""
+    return [int(daemon.metric("loyald_connections", f'process="worker{slot}",state="open"')) for slot in (0, 1)]
 
 
-def tills_by_worker(daemon, load):
-    found = {}
-    for till in load.tills:
-        found.setdefault(worker_of(daemon, till.connection), []).append(till)
-    return found
+def both_ready(daemon):
+    wait_for(lambda: daemon.metric("loyald_worker_ready") == 2, "both workers are ready")
+
+
+def share_of_worker0(daemon, load):
+    """How many of the tills are its own; the other worker has some, too."""
+    wait_for(lambda: sum(connections(daemon)) == len(load.tills), "the connections are counted")
+    own, others = connections(daemon)
+    assert own and others
+    return own
 
 
 # --- a worker is killed ---
@@ -48,8 +41,7 @@ def tills_by_worker(daemon, load):
 def kill_worker(daemon, world, database, tills):
     """Kills worker0 under load; the pauses of its own tills, and the longest of the others."""
     with Load(world, daemon.port, tills) as load:
-        by_worker = tills_by_worker(daemon, load)
-        assert set(by_worker) == {"worker0", "worker1"}, by_worker
+        own = share_of_worker0(daemon, load)
         calm = max(max(till.took) for till in load.tills)
         before = {till: len(till.took) for till in load.tills}
         old = daemon.children()["worker0"]
@@ -57,16 +49,16 @@ def kill_worker(daemon, world, database, tills):
         wait_for(lambda: daemon.children().get("worker0") not in (None, old), "a new worker")
         load.wait_answers(50)
     load.verify(database)
-    others = by_worker["worker1"]
-    assert all(len(till.cuts) == 1 for till in by_worker["worker0"])
-    assert not any(till.cuts or till.refused for till in others), "the others notice nothing"
-    longest = max(max(till.took[before[till]:]) for till in others)
-    return [till.cuts[0][1] for till in by_worker["worker0"]], longest, calm
+    cut = [till for till in load.tills if till.cuts]
+    assert len(cut) == own and all(len(till.cuts) == 1 for till in cut), "the others notice nothing"
+    assert not load.refused()
+    longest = max(max(till.took[before[till]:]) for till in load.tills if till not in cut)
+    return [till.cuts[0][1] for till in cut], longest, calm
 
 
 def test_a_killed_worker_is_felt_by_its_own_tills_alone(daemon, world, database):
     fresh = daemon("killed", workers=2)
-    wait_for(lambda: fresh.metric("loyald_worker_ready") == 2, "both workers are ready")
+    both_ready(fresh)
     pauses, longest, _ = kill_worker(fresh, world, database, 6)
     assert max(pauses) < 20 and longest < 20
 
@@ -74,10 +66,10 @@ def test_a_killed_worker_is_felt_by_its_own_tills_alone(daemon, world, database)
 @pytest.mark.slow
 def test_within_two_seconds_a_killed_workers_tills_are_served_again(daemon, world, database):
     fresh = daemon("killed-often", workers=2)
-    wait_for(lambda: fresh.metric("loyald_worker_ready") == 2, "both workers are ready")
+    both_ready(fresh)
     pauses, longest, calm = [], 0, 0
     for _ in range(5):
-        wait_for(lambda: fresh.metric("loyald_worker_ready") == 2, "both workers are ready")
+        both_ready(fresh)
         more, slow, before = kill_worker(fresh, world, database, 12)
         pauses += more
         longest, calm = max(longest, slow), max(calm, before)
@@ -91,16 +83,16 @@ def test_within_two_seconds_a_killed_workers_tills_are_served_again(daemon, worl
 
 def test_a_worker_that_hangs_is_killed_and_replaced(daemon, world, database):
     fresh = daemon("hangs", workers=2, worker_timeout_s=2)
-    wait_for(lambda: fresh.metric("loyald_worker_ready") == 2, "both workers are ready")
+    both_ready(fresh)
     with Load(world, fresh.port, 4) as load:
-        own = tills_by_worker(fresh, load)["worker0"]
+        own = share_of_worker0(fresh, load)
         old = fresh.children()["worker0"]
         os.kill(old, signal.SIGSTOP)
         fresh.log.wait(rf"event=child_hung pid={old} [^\n]*")
         wait_for(lambda: fresh.children().get("worker0") not in (None, old), "a new worker")
         load.wait_answers(5)
     load.verify(database)
-    assert {till for till in load.tills if till.cuts} == set(own)
+    assert sum(bool(till.cuts) for till in load.tills) == own
     assert fresh.metric("loyald_hung_total") == 1
 
 
@@ -135,7 +127,7 @@ def own_files(stack, daemon):
     folder = os.path.join(stack.dir, f"server-{time.monotonic_ns()}")
     shutil.copytree(os.path.join(stack.dir, "server"), folder)
     fresh = daemon("reloaded", workers=2, certificate_file=f'"{folder}/server.crt"', key_file=f'"{folder}/server.key"')
-    wait_for(lambda: fresh.metric("loyald_worker_ready") == 2, "both workers are ready")
+    both_ready(fresh)
     return fresh, folder
 
 
@@ -333,7 +325,7 @@ def test_a_worker_stands_still_for_30_s(daemon, world, database):
 def test_the_master_or_all_stand_still_for_30_s(daemon, world, database, who):
     """Workers serve without a master; nobody is killed after all have stood still together."""
     fresh = daemon("still-" + who.replace(" ", "-"), workers=2, worker_timeout_s=5)
-    wait_for(lambda: fresh.metric("loyald_worker_ready") == 2, "both workers are ready")
+    both_ready(fresh)
     before = fresh.children()
     stopped = [fresh.pid, *(before.values() if who == "all of it" else ())]
     with Load(world, fresh.port, 4) as load:
@@ -357,7 +349,7 @@ def test_the_master_or_all_stand_still_for_30_s(daemon, world, database, who):
 def test_the_database_stands_still_for_30_s(stack, daemon, world, database):
     """Postmaster and backends: every request comes to a definite end, once."""
     fresh = daemon("database-still", workers=2, worker_timeout_s=5, deadline_ms_max=4000)
-    wait_for(lambda: fresh.metric("loyald_worker_ready") == 2, "both workers are ready")
+    both_ready(fresh)
     before = fresh.children()
     postmaster = int(stack.postgres("pid").stdout)
     with open(f"/proc/{postmaster}/task/{postmaster}/children", encoding="ascii") as file:

@@ -166,11 +166,12 @@ class Daemon:
     def ask(self, path):
         return self.page(path)[0]
 
-    def metric(self, name):
-        """Its value, added up over the workers."""
+    def metric(self, name, labels=None):
+        """Its value: with exactly these labels, or added up."""
         status, text = self.page("/metrics")
         assert status == 200, text
-        values = re.findall(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", text, re.MULTILINE)
+        found = re.escape(f"{{{labels}}}") if labels else r"(?:\{[^}]*\})?"
+        values = re.findall(rf"^{name}{found} (\S+)$", text, re.MULTILINE)
         assert values, f"no metric {name}"
         return sum(float(value) for value in values)
 
