@@ -247,8 +247,8 @@ def test_reload_of_something_broken_changes_nothing_and_says_why(own_files, worl
     line_number = conf.count("\n") + 1
     with Load(world, fresh.port, 2) as load, Knocker(world, fresh.port) as knocker:
         def is_unchanged():
-            after, now = shown(fresh.port, world)
-            return after == before and now.in_flight_max == limits.in_flight_max
+            views = [shown(fresh.port, world) for _ in range(6)]  # at both workers
+            return all(after == before and now.in_flight_max == limits.in_flight_max for after, now in views)
         set_option(fresh, "in_flight_max", limits.in_flight_max + 1)  # good, but beside what is not
         for name, spoil, told in BROKEN:
             spoil(os.path.join(folder, name), world)
