@@ -143,7 +143,7 @@ $(UNITS): $(B)/%: $(B)/obj/%.o $(B)/libsupport.a $(SERVER_A) $(LOYAL_A) | setup-
 # Harnesses stand in for libpq and, towards the sessions, for net/conn.c. With FUZZ=1 libFuzzer is their main
 # (tests/fuzz/run), else one that replays files.
 WRAP = $(addprefix -Wl$(,)--wrap=,log_event hints_create hints_destroy hints_put $(addprefix conn_,welcome reserve commit request_begins request_ends \
-       pause resume close abort))
+       pause resume rest wake close abort))
 FUZZ_MAIN = $(if $(FUZZ),-fsanitize=fuzzer,$(B)/obj/tests/fuzz/replay.o)
 $(B)/tests/fuzz/fuzz_handler $(B)/tests/fuzz/fuzz_pg: WORLD = $(FUZZ_OBJ) $(WRAP)
 $(FUZZERS): $(B)/%: $(B)/obj/%.o $(FUZZ_GEN).o $(FUZZ_OBJ) $(B)/obj/tests/fuzz/replay.o $(SERVER_A)

@@ -485,6 +485,17 @@ bool validate_message(const ProtobufCMessageDescriptor *type, const uint8_t *byt
     return out->ok;
 }
 
+uint32_t validate_peek_body(const uint8_t *bytes, size_t n)
+{
+    struct wire wire = wire_of(bytes, n);
+    struct wire_value value;
+    while (wire_next(&wire, &value)) {
+        if (value.type == WIRE_BYTES)
+            return value.number;
+    }
+    return 0;
+}
+
 uint64_t validate_peek_id(const uint8_t *bytes, size_t n)
 {
     struct wire wire = wire_of(bytes, n);

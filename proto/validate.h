@@ -53,3 +53,5 @@ bool validate_message(const ProtobufCMessageDescriptor *type, const uint8_t *byt
 /* The id of a Request or Response that is not going to be unpacked, to answer or to count it; 0
  * where none can be read. */
 uint64_t validate_peek_id(const uint8_t *bytes, size_t n);
+/* The number of the body of such a Request, 0 where none can be read. */
+uint32_t validate_peek_body(const uint8_t *bytes, size_t n);

@@ -40,6 +40,7 @@ struct config {
     int lanes;
     int batch_max;
     int queue_max;
+    int queue_ms_max;
     int connections_max;
     int in_flight_max;
     int idle_timeout_s;

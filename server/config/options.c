@@ -126,6 +126,8 @@ static const struct option OPTIONS[] = {
     NUMBER("batch_max", batch_max, "400", 1, 4000, true, "Postings in one transaction"),
     NUMBER("queue_max", queue_max, "20000", 1, 1000000, true,
            "Postings that wait in one worker; past it OVERLOADED"),
+    NUMBER("queue_ms_max", queue_ms_max, "250", 10, 60000, true,
+           "Milliseconds that postings wait in a lane under overload; past it OVERLOADED"),
     NUMBER("connections_max", connections_max, "10000", 1, 1000000, true,
            "Connections of one worker; past it it accepts none"),
     NUMBER("in_flight_max", in_flight_max, "64", 1, 4096, true,

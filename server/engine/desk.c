@@ -4,11 +4,12 @@
  * changes the reference waits for it. So nothing commits under a terminal after its revocation did,
  * and a long statement holds nobody up. Answers only after the Sync behind COMMIT. */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "engine/engine_private.h"
+#include "engine/admission.h"
 
 #define WAITING_MAX  200 /* questions at one desk */
 #define TERMINAL_MAX 8   /* questions of one terminal, and changes */
@@ -56,10 +57,15 @@ static bool is_of_reader(const struct desk *desk)
     return desk->id == DESK_WINDOW || desk->id == DESK_CENSUS;
 }
 
+static bool has_work(const struct desk *desk)
+{
+    return desk->changes.count > 0 || desk->questions.count > 0;
+}
+
 static void desk_wake(struct desk *desk)
 {
     int64_t rest_us = desk->rests_until_us - clock_monotonic_us();
-    if (desk->state != DESK_IDLE || !desk->first)
+    if (desk->state != DESK_IDLE || !has_work(desk))
         return;
     if (rest_us > 0 && !desk->engine->is_closing) {
         struct timeval after = {.tv_sec = rest_us / 1000000, .tv_usec = rest_us % 1000000};
@@ -75,7 +81,7 @@ static void desk_rest(struct desk *desk)
     struct engine *engine = desk->engine;
     bool is_crowded = false;
     for (int i = 0; i < engine->options.lanes; i++)
-        is_crowded = is_crowded || engine->lanes[i].queue.first;
+        is_crowded = is_crowded || lane_has_work(&engine->lanes[i]);
     if (!is_crowded || !is_of_reader(desk))
         return;
     int64_t now_us = clock_monotonic_us();
@@ -83,13 +89,16 @@ static void desk_rest(struct desk *desk)
     desk->rests_until_us = now_us + (rest_us < REST_US_MAX ? rest_us : REST_US_MAX);
 }
 
+static struct query *query_of(struct fair_item *item)
+{
+    return (struct query *)(void *)((char *)item - offsetof(struct query, waiting));
+}
+
+/* Changes go before questions. */
 static struct query *desk_pop(struct desk *desk)
 {
-    struct query *query = desk->first;
-    desk->first = query->next;
-    if (!desk->first)
-        desk->end = &desk->first;
-    return query;
+    struct fair_item *item = fair_pop(&desk->changes);
+    return query_of(item ? item : fair_pop(&desk->questions));
 }
 
 /* ---- the end of a query ---- */
@@ -102,7 +111,6 @@ static void desk_answer(struct desk *desk, int code)
     desk->current = NULL;
     desk->result = NULL;
     desk->state = DESK_IDLE;
-    desk->engine->pending--;
     if (code == RESULT_OK && query->is_of_reference)
         reader_poll(desk->engine); /* what it changed is wanted soon */
     query->done(query, code, code == RESULT_OK ? &rows : NULL);
@@ -309,7 +317,7 @@ static void on_start(evutil_socket_t fd, short what, void *ctx)
 {
     (void)fd, (void)what;
     struct desk *desk = ctx;
-    if (desk->state != DESK_IDLE || !desk->first)
+    if (desk->state != DESK_IDLE || !has_work(desk))
         return;
     desk->current = desk_pop(desk);
     if (!desk->pg || desk->engine->is_closing)
@@ -318,35 +326,27 @@ static void on_start(evutil_socket_t fd, short what, void *ctx)
         desk_ask(desk);
 }
 
-/* So that nobody's questions, however many, keep others from asking or anything from changing. */
-static bool has_place(const struct desk *desk, const struct query *query)
+static void on_query_ended(struct fair_item *item, void *ctx, int code)
 {
-    int questions = 0, of_terminal = 0;
-    for (const struct query *at = desk->first; at; at = at->next) {
-        questions += !at->is_writing;
-        of_terminal += at->terminal_id == query->terminal_id && at->is_writing == query->is_writing;
-    }
-    return (query->is_writing || questions < WAITING_MAX) &&
-           (!query->terminal_id || of_terminal < TERMINAL_MAX);
+    struct query *query = query_of(item);
+    (void)ctx;
+    query->done(query, code, NULL);
 }
 
 void engine_query(struct engine *engine, struct query *query)
 {
     struct desk *desk = &engine->desks[query->desk];
-    struct query **at = query->is_writing ? &desk->first : desk->end;
-    if (!has_place(desk, query)) {
-        query->done(query, ENGINE_OVERLOADED, NULL);
-        return;
-    }
-    while (*at && (*at)->is_writing)
-        at = &(*at)->next;
-    engine->pending++;
+    struct fair_queue *queue = query->is_writing ? &desk->changes : &desk->questions;
     query->attempts = 0;
-    query->asked_us = clock_monotonic_us();
-    query->next = *at;
-    *at = query;
-    if (!query->next)
-        desk->end = &query->next;
+    query->waiting = (struct fair_item){
+        .party = {query->asker, query->terminal_id},
+        .deadline_us = query->deadline_us ? query->deadline_us : INT64_MAX,
+        .ended = on_query_ended,
+    };
+    if (query->terminal_id && fair_waiting(queue, query->waiting.party) >= TERMINAL_MAX)
+        engine_refuse(engine, &query->waiting);
+    else
+        engine_admit(engine, queue, &query->waiting, query->is_writing ? INT_MAX : WAITING_MAX);
     desk_wake(desk);
 }
 
@@ -390,7 +390,8 @@ bool desk_create(struct desk *desk, struct engine *engine, enum desk_id id)
     const struct desk_kind *kind = &KINDS[id];
     desk->engine = engine;
     desk->id = id;
-    desk->end = &desk->first;
+    fair_init(&desk->changes);
+    fair_init(&desk->questions);
     desk->start = event_new(engine->base, -1, 0, on_start, desk);
     struct pg_options options = {
         .conninfo = conninfo_of(&engine->options, id),
@@ -416,10 +417,10 @@ void desk_destroy(struct desk *desk)
     pg_destroy(&desk->pg); /* ends the query under way */
     if (desk->state == DESK_REFRESHING)
         desk_answer(desk, ENGINE_NOT_READY);
-    while (desk->first) {
-        desk->current = desk_pop(desk);
-        desk_answer(desk, ENGINE_NOT_READY);
-    }
+    engine_end_all(desk->engine, &desk->changes, ENGINE_NOT_READY);
+    engine_end_all(desk->engine, &desk->questions, ENGINE_NOT_READY);
+    fair_free(&desk->changes);
+    fair_free(&desk->questions);
     if (desk->start)
         event_free(desk->start);
 }

@@ -40,8 +40,7 @@ struct query {
                  const struct query_rows *rows); /* RESULT_OK or an engine's */
     void *ctx;
     /* the engine's own */
-    int64_t asked_us; /* clock_monotonic_us of engine_query */
-    struct query *next;
+    struct fair_item waiting;
     int attempts;
 };
 

@@ -3,52 +3,7 @@
 
 #include <stdlib.h>
 
-#include "engine/engine_private.h"
-
-#define SWEEP_MS 100
-
-/* Whoever waits too long for his turn is answered while he has no effect yet: at his deadline, and
- * behind a held member when the lock has taken too long. */
-static void queue_sweep(struct engine *engine, struct posting_list *queue, int64_t aside_before_us)
-{
-    struct posting_list all, keep;
-    struct posting *posting;
-    int64_t now_us = clock_monotonic_us();
-    posting_list_init(&all);
-    posting_list_init(&keep);
-    posting_list_prepend(&all, queue);
-    while ((posting = posting_list_pop(&all))) {
-        if (posting->deadline_us < now_us)
-            posting_answer(engine, posting, ENGINE_DEADLINE_EXCEEDED);
-        else if (posting->aside_us && posting->aside_us < aside_before_us)
-            posting_answer(engine, posting, ENGINE_TRANSIENT);
-        else
-            posting_list_push(&keep, posting);
-    }
-    posting_list_prepend(queue, &keep);
-}
-
-static void sweep_start(struct engine *engine)
-{
-    static const struct timeval after = {.tv_usec = SWEEP_MS * 1000L};
-    if (!event_pending(engine->sweep, EV_TIMEOUT, NULL))
-        event_add(engine->sweep, &after);
-}
-
-static void on_sweep(evutil_socket_t fd, short what, void *ctx)
-{
-    (void)fd, (void)what;
-    struct engine *engine = ctx;
-    int waiter = engine->options.lanes;
-    int64_t patience_us = engine->options.lock_timeout_ms * INT64_C(1000);
-    queue_sweep(engine, &engine->unresolved, 0);
-    for (int i = 0; i < waiter; i++)
-        queue_sweep(engine, &engine->lanes[i].queue, 0);
-    queue_sweep(engine, &engine->lanes[waiter].queue, clock_monotonic_us() - patience_us);
-    waiter_retry(engine);
-    if (engine->pending > 0)
-        sweep_start(engine);
-}
+#include "engine/admission.h"
 
 struct engine *engine_create(struct event_base *base, const struct domain_clock *clock,
                              const struct engine_options *options, struct err *err)
@@ -66,8 +21,7 @@ struct engine *engine_create(struct event_base *base, const struct domain_clock 
         free(engine);
         return NULL;
     }
-    engine->sweep = event_new(base, -1, 0, on_sweep, engine);
-    bool is_made = engine->sweep && reader_create(engine);
+    bool is_made = admission_create(engine) && reader_create(engine);
     for (int i = 0; is_made && i < DESKS; i++)
         is_made = desk_create(&engine->desks[i], engine, (enum desk_id)i);
     for (int i = 0; is_made && i <= options->lanes; i++)
@@ -91,16 +45,18 @@ void engine_destroy(struct engine **engine_in)
     reader_destroy(engine);
     for (int i = 0; i < DESKS; i++)
         desk_destroy(&engine->desks[i]);
+    admission_destroy(engine);
     reference_release(&engine->reference);
-    if (engine->sweep)
-        event_free(engine->sweep);
     free(engine);
 }
 
-void engine_set_limits(struct engine *engine, int batch_max, int queue_max)
+void engine_set_limits(struct engine *engine, int batch_max, int queue_max, int queue_ms_max)
 {
     engine->options.batch_max = batch_max;
     engine->options.queue_max = queue_max;
+    engine->options.queue_ms_max = queue_ms_max;
+    for (int i = 0; i <= engine->options.lanes; i++)
+        pace_limit(&engine->lanes[i].pace, batch_max);
 }
 
 const char *engine_unready_reason(const struct engine *engine)
@@ -128,46 +84,61 @@ void engine_set_lease_epoch(struct engine *engine, int64_t epoch)
     engine->lease_epoch = epoch;
 }
 
-void posting_answer(struct engine *engine, struct posting *posting, int code)
+void posting_answer(struct posting *posting, int code)
 {
     bool is_of_ledger = code == RESULT_OK || code > ENGINE_INTERNAL;
-    engine->pending--;
     posting->done(posting, code, is_of_ledger ? posting->decision : NULL);
+}
+
+static struct lane *lane_of(struct engine *engine, const struct posting *posting)
+{
+    return &engine->lanes[bucket_of(posting->member_id) % engine->options.lanes];
 }
 
 void engine_route(struct engine *engine, struct posting *posting)
 {
-    lane_push(&engine->lanes[bucket_of(posting->member_id) % engine->options.lanes], posting);
+    lane_push(lane_of(engine, posting), posting);
 }
 
-static void on_overloaded(evutil_socket_t fd, short what, void *ctx)
+void engine_return(struct engine *engine, struct posting *posting)
 {
-    (void)fd, (void)what;
-    struct posting *posting = ctx;
-    posting->done(posting, ENGINE_OVERLOADED, NULL);
+    struct lane *lane = lane_of(engine, posting);
+    posting_list_push(&lane->returned, posting);
+    lane_wake(lane);
+}
+
+/* Of what waits for S0 or for a lane. */
+static void on_posting_ended(struct fair_item *item, void *ctx, int code)
+{
+    struct engine *engine = ctx;
+    struct posting *posting = posting_of(item);
+    if (code == ENGINE_OVERLOADED && posting->member_id >= 0)
+        posting->retry_after_ms = engine_delay_ms(engine, lane_drain_us(lane_of(engine, posting)));
+    posting_answer(posting, code);
 }
 
 void engine_post(struct engine *engine, struct posting *posting)
 {
-    static const struct timeval now = {0, 0};
     posting->next = NULL;
-    posting->posted_us = clock_monotonic_us();
     posting->decision = NULL;
     posting->attempts = posting->returns = posting->misses = 0;
     posting->aside_us = 0;
     posting->batch_max = 0;
+    posting->waiting = (struct fair_item){
+        .party = {posting->request.merchant_id, posting->request.facts.terminal_id},
+        .deadline_us = posting->deadline_us,
+        .ended = on_posting_ended,
+    };
     posting->wants_state =
         posting->request.kind != ENTRY_EARN && posting->request.kind != ENTRY_ENROL;
-    if (engine->pending >= engine->options.queue_max) {
-        event_base_once(engine->base, -1, EV_TIMEOUT, on_overloaded, posting, &now);
-        return;
-    }
-    engine->pending++;
-    sweep_start(engine);
     if (posting->by_identifier)
         posting->member_id = hints_find(engine->hints, posting->identifier_hash);
-    if (posting->by_identifier && posting->member_id < 0)
-        reader_resolve(engine, posting);
+    bool is_known = !posting->by_identifier || posting->member_id >= 0;
+    posting->retry_after_ms = is_known ? 0 : engine_crowded_ms(engine, posting->waiting.party);
+    if (is_known)
+        lane_push(lane_of(engine, posting), posting);
+    else if (posting->retry_after_ms)
+        engine_refuse(engine, &posting->waiting);
     else
-        engine_route(engine, posting);
+        reader_resolve(engine, posting);
 }

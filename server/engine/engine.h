@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/stats.h"
+#include "engine/fair.h"
 #include "ledger/ledger.h"
 #include "store/reference.h"
 
@@ -29,9 +30,10 @@ struct engine_options {
     /* of loyal_reader and loyal_eraser; NULL: no window, no census, no eraser */
     const char *reader_conninfo;
     const char *eraser_conninfo;
-    int lanes;     /* posting connections */
-    int batch_max; /* postings a batch */
-    int queue_max; /* postings waiting, all lanes; past it ENGINE_OVERLOADED */
+    int lanes;        /* posting connections */
+    int batch_max;    /* postings a batch */
+    int queue_max;    /* postings waiting, all lanes; past it ENGINE_OVERLOADED */
+    int queue_ms_max; /* and past what the lane can do in so long; 0: no such bound */
     int lock_timeout_ms;
     int statement_timeout_ms;
     struct ledger_terms terms; /* windows only; the rules come from the reference */
@@ -51,7 +53,7 @@ struct engine *engine_create(struct event_base *base, const struct domain_clock 
 void engine_destroy(struct engine **engine);
 
 /* For postings that come from now on. */
-void engine_set_limits(struct engine *engine, int batch_max, int queue_max);
+void engine_set_limits(struct engine *engine, int batch_max, int queue_max, int queue_ms_max);
 
 bool engine_ready(const struct engine *engine);
 /* Why not, for logs; "" when ready. */
@@ -76,7 +78,6 @@ struct posting {
     int16_t key_version; /* of the identifiers' hashes */
     int64_t deadline_us; /* clock_monotonic_us after which it is dropped before it reaches the
                             database */
-    int64_t posted_us;   /* clock_monotonic_us of engine_post */
     /* Fills what depends on the snapshot: request.facts.store_id (0: unknown), request.rule,
      * request.wrong_currency. Called before each attempt. False: the terminal lost its right
      * (ENGINE_NOT_IDENTIFIED). */
@@ -85,7 +86,9 @@ struct posting {
      * ALREADY_ENROLLED: owner_id. */
     void (*done)(struct posting *posting, int code, const struct decision *decision);
     void *ctx;
+    uint32_t retry_after_ms; /* out, of ENGINE_OVERLOADED */
     /* the engine's own */
+    struct fair_item waiting;
     struct posting *next;
     struct batch_member *slot;
     const struct decision *decision;
@@ -99,15 +102,19 @@ struct posting {
     bool is_proved;   /* the identifier is the member's, seen under his lock */
 };
 
+/* Past the bounds the party with the most waiting is refused: ENGINE_OVERLOADED. */
 void engine_post(struct engine *engine, struct posting *posting);
+/* Whether each lane would refuse the party's next posting: then after how many milliseconds it may
+ * ask again, else 0. */
+uint32_t engine_crowded_ms(struct engine *engine, struct fair_party party);
 
 /* A member's state, read without a lock. */
 struct lookup {
     bool by_identifier;
     uint8_t identifier_hash[HASH_BYTES];
     int64_t member_id;
+    struct fair_party party; /* who asks */
     int64_t deadline_us;
-    int64_t asked_us; /* clock_monotonic_us of engine_lookup */
     void (*done)(struct lookup *lookup,
                  int code); /* RESULT_OK, RESULT_UNKNOWN_MEMBER, or an engine's */
     void *ctx;
@@ -115,6 +122,8 @@ struct lookup {
     int64_t available; /* usable at as_of_us (R21) */
     int64_t debt;
     int64_t as_of_us;
+    /* the engine's own */
+    struct fair_item waiting;
     struct lookup *next;
 };
 

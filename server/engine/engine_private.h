@@ -5,6 +5,7 @@
 #include "engine/desk.h"
 #include "engine/engine.h"
 #include "engine/hints.h"
+#include "engine/pace.h"
 
 #define ENGINE_LANES_MAX 16
 #define SILENCE_MS       2000 /* past a statement's time limit PostgreSQL itself has ended it */
@@ -31,7 +32,9 @@ struct lane {
     struct engine *engine;
     struct pg *pg;
     enum lane_state state;
-    struct posting_list queue;
+    struct posting_list returned; /* of a batch that did not commit: before the queue */
+    struct fair_queue queue;
+    struct pace pace;
     struct batch batch;
     struct params params;
     struct event *start; /* fires once the turn's postings are gathered */
@@ -39,6 +42,7 @@ struct lane {
     bool is_committed; /* the COMMIT's own result was good */
     bool is_unknown;   /* whether the batch was committed */
     bool waits_for_reference;
+    int taken;                                /* postings that the batch under way began with */
     int64_t began_us, writes_us;              /* monotonic, of the batch under way */
     enum statement_id asked[BATCH_READS_MAX]; /* whose rows are due, in order */
     int asked_count, asked_taken;
@@ -69,7 +73,7 @@ struct desk {
     struct pg *pg; /* NULL: this engine has no such desk */
     enum desk_state state;
     struct event *start;
-    struct query *first, **end;
+    struct fair_queue changes, questions;
     struct query *current; /* while not idle */
     PGresult *result;
     int code;
@@ -85,17 +89,20 @@ struct engine {
     struct engine_options options;
     struct reference *reference;
     struct lane lanes[ENGINE_LANES_MAX + 1]; /* the last is the waiter */
-    struct event *sweep;                     /* while something is pending */
-    int pending;                             /* postings and lookups not yet answered */
+    struct fair_items refused;               /* told at the end of the turn */
+    struct event *refuse;
+    struct event *sweep; /* while something waits */
+    uint64_t random;
     int64_t lease_epoch;
     bool is_closing;
     /* the reader: S0, lookups, the reference tables */
     struct pg *reader;
     struct params params;
     struct event *resolve, *look, *poll;
-    struct posting_list unresolved, resolving;
+    struct fair_queue unresolved, lookups;
+    struct posting_list resolving;
+    struct lookup_list looking;
     struct hints *hints;
-    struct lookup_list lookups, looking;
     bool is_polling;
     struct waiter *waiters, *waiters_due;
     struct desk desks[DESKS];
@@ -106,6 +113,11 @@ struct engine {
 bool lane_create(struct lane *lane, struct engine *engine, bool waits);
 void lane_destroy(struct lane *lane);
 void lane_push(struct lane *lane, struct posting *posting);
+/* How many may wait for it. */
+int lane_queue_max(const struct lane *lane);
+bool lane_has_work(const struct lane *lane);
+/* In what time those of this lane who wait will be through. */
+int64_t lane_drain_us(const struct lane *lane);
 /* Starts a batch at the end of this turn, if it is idle and has work. */
 void lane_wake(struct lane *lane);
 
@@ -128,8 +140,10 @@ void reader_poll(struct engine *engine);
 bool desk_create(struct desk *desk, struct engine *engine, enum desk_id id);
 void desk_destroy(struct desk *desk);
 
-/* engine.c: answers, and counts. */
-void posting_answer(struct engine *engine, struct posting *posting, int code);
+/* engine.c */
+void posting_answer(struct posting *posting, int code);
 void engine_publish_ready(struct engine *engine); /* as soon as it changes */
-/* The lane of a resolved posting. */
+/* A posting whose member S0 has found, to its lane. */
 void engine_route(struct engine *engine, struct posting *posting);
+/* One that a lane had already, back to it: before what waits for its turn. */
+void engine_return(struct engine *engine, struct posting *posting);

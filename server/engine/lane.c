@@ -1,7 +1,9 @@
 /* Owns a lane: gather, read under lock, decide, write, commit, answer; and what to do when one of
  * them fails. Answers only after the Sync behind COMMIT has come back. */
+#include <limits.h>
+
 #include "base/log.h"
-#include "engine/engine_private.h"
+#include "engine/admission.h"
 #include "engine/rows.h"
 
 #define REPEATS_MAX 2
@@ -40,11 +42,17 @@ static void result_note(struct lane *lane, const PGresult *result)
 
 /* ---- the end of a batch ---- */
 
-static void all_answer(struct lane *lane, struct posting_list *list, int code)
+static void all_answer(struct posting_list *list, int code)
 {
     struct posting *posting;
     while ((posting = posting_list_pop(list)))
-        posting_answer(lane->engine, posting, code);
+        posting_answer(posting, code);
+}
+
+static void lane_end_all(struct lane *lane, int code)
+{
+    all_answer(&lane->returned, code);
+    engine_end_all(lane->engine, &lane->queue, code);
 }
 
 /* Their hints were wrong: back to S0, three times at most. */
@@ -57,7 +65,7 @@ static void strangers_return(struct lane *lane)
         if (posting->returns++ < RETURNS_MAX)
             reader_resolve(lane->engine, posting);
         else
-            posting_answer(lane->engine, posting, ENGINE_TRANSIENT);
+            posting_answer(posting, ENGINE_TRANSIENT);
     }
 }
 
@@ -66,7 +74,8 @@ static void batch_requeue(struct lane *lane)
     posting_list_prepend(&lane->batch.postings, &lane->batch.again);
     for (struct posting *posting = lane->batch.postings.first; posting; posting = posting->next)
         posting->decision = NULL;
-    posting_list_prepend(&lane->queue, &lane->batch.postings);
+    posting_list_prepend(&lane->returned, &lane->batch.postings);
+    engine_sweep_soon(lane->engine);
 }
 
 /* The same again, so many times; then it is a passing error. */
@@ -82,7 +91,7 @@ static void batch_repeat(struct lane *lane, int attempts_max)
         if (posting->attempts++ < attempts_max)
             posting_list_push(&keep, posting);
         else
-            posting_answer(lane->engine, posting, ENGINE_TRANSIENT);
+            posting_answer(posting, ENGINE_TRANSIENT);
     }
     posting_list_prepend(&lane->batch.postings, &keep);
     batch_requeue(lane);
@@ -94,7 +103,7 @@ static void batch_bisect(struct lane *lane, int code_alone)
     posting_list_prepend(&lane->batch.postings, &lane->batch.again);
     int count = lane->batch.postings.count;
     if (count == 1) {
-        all_answer(lane, &lane->batch.postings, code_alone);
+        all_answer(&lane->batch.postings, code_alone);
         return;
     }
     for (struct posting *posting = lane->batch.postings.first; posting; posting = posting->next) {
@@ -124,10 +133,9 @@ static void batch_fail(struct lane *lane)
     case LANE_POISON: batch_bisect(lane, ENGINE_INTERNAL); break;
     default:
         posting_list_prepend(&lane->batch.postings, &lane->batch.again);
-        all_answer(lane, &lane->batch.postings,
-                   lane->is_unknown       ? ENGINE_OUTCOME_UNKNOWN
-                   : failure == LANE_LOST ? ENGINE_NOT_READY
-                                          : ENGINE_TRANSIENT);
+        all_answer(&lane->batch.postings, lane->is_unknown       ? ENGINE_OUTCOME_UNKNOWN
+                                          : failure == LANE_LOST ? ENGINE_NOT_READY
+                                                                 : ENGINE_TRANSIENT);
     }
 }
 
@@ -165,14 +173,15 @@ static void batch_succeed(struct lane *lane)
     stats_time(&stats->commit_times, now_us - lane->writes_us);
     struct posting *posting;
     while ((posting = posting_list_pop(&lane->batch.postings)))
-        posting_answer(lane->engine, posting,
-                       is_unreplicated ? ENGINE_OUTCOME_UNKNOWN : posting->code);
+        posting_answer(posting, is_unreplicated ? ENGINE_OUTCOME_UNKNOWN : posting->code);
     held_set_aside(lane);
     batch_requeue(lane);
 }
 
 static void batch_end(struct lane *lane)
 {
+    pace_note(&lane->pace, lane->taken, clock_monotonic_us() - lane->began_us);
+    lane->taken = 0;
     strangers_return(lane);
     if (lane->failure == LANE_GOOD)
         batch_succeed(lane);
@@ -297,32 +306,38 @@ static void posting_take(struct lane *lane, struct posting *posting, int64_t now
     if (!lane->batch.waits && waiter_has(lane->engine, posting->member_id))
         waiter_push(lane->engine, posting);
     else if (posting->deadline_us < now_us)
-        posting_answer(lane->engine, posting, ENGINE_DEADLINE_EXCEEDED);
+        posting_answer(posting, ENGINE_DEADLINE_EXCEEDED);
     else if (!posting->prepare(posting, lane->engine->reference))
-        posting_answer(lane->engine, posting, ENGINE_NOT_IDENTIFIED);
+        posting_answer(posting, ENGINE_NOT_IDENTIFIED);
     else
         posting_list_push(&lane->batch.postings, posting);
 }
 
+/* First those of a batch that did not commit, in their order, then whoever's turn it is. */
 static void lane_gather(struct lane *lane)
 {
     int64_t now_us = clock_monotonic_us();
-    int count_max = lane->engine->options.batch_max;
-    struct posting_list his, *queue = &lane->queue;
+    int count_max = lane->pace.batch_now;
+    struct posting_list his, *returned = &lane->returned;
     if (lane->batch.waits) {
         waiter_next(lane, &his);
-        queue = &his;
+        returned = &his;
     }
-    while (queue->first && lane->batch.postings.count < count_max) {
-        int own_max = queue->first->batch_max;
+    while (returned->first && lane->batch.postings.count < count_max) {
+        int own_max = returned->first->batch_max;
         if (own_max && lane->batch.postings.count >= own_max)
             break;
         if (own_max)
             count_max = own_max < count_max ? own_max : count_max;
-        posting_take(lane, posting_list_pop(queue), now_us);
+        posting_take(lane, posting_list_pop(returned), now_us);
     }
     if (lane->batch.waits)
-        posting_list_prepend(&lane->queue, &his);
+        posting_list_prepend(&lane->returned, &his);
+    struct fair_item *item;
+    while (!returned->first && lane->batch.postings.count < count_max &&
+           (item = fair_pop(&lane->queue)))
+        posting_take(lane, posting_of(item), now_us);
+    lane->taken = lane->batch.postings.count;
 }
 
 /* Remembers which statements' rows come in which order: what batch_send_reads asks. */
@@ -334,7 +349,7 @@ static void on_start(evutil_socket_t fd, short what, void *ctx)
     if (lane->state != LANE_IDLE || lane->waits_for_reference || !engine->reference)
         return;
     if (!pg_ready(lane->pg)) {
-        all_answer(lane, &lane->queue, ENGINE_NOT_READY);
+        lane_end_all(lane, ENGINE_NOT_READY);
         return;
     }
     lane_gather(lane);
@@ -358,15 +373,59 @@ static void on_start(evutil_socket_t fd, short what, void *ctx)
                                          &(struct batch_reads){on_read, on_epoch, lane});
 }
 
+bool lane_has_work(const struct lane *lane)
+{
+    return lane->returned.first || lane->queue.count > 0;
+}
+
 void lane_wake(struct lane *lane)
 {
-    if (lane->state == LANE_IDLE && lane->queue.first && !lane->engine->is_closing)
+    if (lane->state == LANE_IDLE && lane_has_work(lane) && !lane->engine->is_closing)
         event_active(lane->start, 0, 0);
+}
+
+/* ---- what waits ---- */
+
+/* What is under way counts, too, for it may come back, its part of what S0 will send, and what
+ * waits for members whom others hold. */
+int lane_queue_max(const struct lane *lane)
+{
+    const struct engine_options *options = &lane->engine->options;
+    const struct engine *engine = lane->engine;
+    int coming = (engine->unresolved.count + engine->resolving.count) / options->lanes;
+    const struct lane *waiter = &engine->lanes[options->lanes];
+    int held = waiter->taken + waiter->returned.count;
+    int under_way = lane->taken + lane->returned.count;
+    int count = (options->queue_max - held + options->lanes - 1) / options->lanes - under_way;
+    if (options->queue_ms_max > 0) {
+        int in_time = pace_count_in(&lane->pace, options->queue_ms_max * INT64_C(1000));
+        count = in_time < count ? in_time : count;
+    }
+    return count > coming ? count - coming : 0;
+}
+
+int64_t lane_drain_us(const struct lane *lane)
+{
+    return pace_us_of(&lane->pace, lane->taken + lane->returned.count + lane->queue.count);
+}
+
+/* What would only come to its turn past its deadline takes nobody's place. */
+static bool comes_too_late(const struct lane *lane, const struct fair_item *item)
+{
+    int ahead = lane->taken + fair_ahead(&lane->queue, item->party);
+    return lane->queue.count > lane->pace.batch_now &&
+           item->deadline_us - clock_monotonic_us() < pace_us_of(&lane->pace, ahead);
 }
 
 void lane_push(struct lane *lane, struct posting *posting)
 {
-    posting_list_push(&lane->queue, posting);
+    bool is_admitted = posting->returns > 0; /* when it came */
+    struct engine *engine = lane->engine;
+    struct fair_item *item = &posting->waiting;
+    if (!is_admitted && comes_too_late(lane, item))
+        engine_refuse(engine, item);
+    else
+        engine_admit(engine, &lane->queue, item, is_admitted ? INT_MAX : lane_queue_max(lane));
     lane_wake(lane);
 }
 
@@ -381,7 +440,9 @@ static void on_lane_state(void *ctx, bool is_ready)
 bool lane_create(struct lane *lane, struct engine *engine, bool waits)
 {
     lane->engine = engine;
-    posting_list_init(&lane->queue);
+    posting_list_init(&lane->returned);
+    fair_init(&lane->queue);
+    pace_init(&lane->pace, engine->options.batch_max);
     batch_init(&lane->batch);
     lane->batch.waits = waits;
     lane->start = event_new(engine->base, -1, 0, on_start, lane);
@@ -417,7 +478,8 @@ void lane_destroy(struct lane *lane)
     if (!lane->engine)
         return;
     pg_destroy(&lane->pg); /* ends the batch under way */
-    all_answer(lane, &lane->queue, ENGINE_NOT_READY);
+    lane_end_all(lane, ENGINE_NOT_READY);
+    fair_free(&lane->queue);
     batch_free(&lane->batch);
     params_free(&lane->params);
     if (lane->start)

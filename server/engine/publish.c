@@ -8,17 +8,18 @@ struct waiting {
     int64_t since_us; /* 0: nobody waits */
 };
 
-static void add(struct waiting *waiting, int64_t since_us)
+static void add(struct fair_item *item, void *ctx)
 {
+    struct waiting *waiting = ctx;
     waiting->count++;
-    if (!waiting->since_us || since_us < waiting->since_us)
-        waiting->since_us = since_us;
+    if (!waiting->since_us || item->since_us < waiting->since_us)
+        waiting->since_us = item->since_us;
 }
 
-static void add_postings(struct waiting *waiting, const struct posting_list *list)
+static void add_returned(struct waiting *waiting, const struct posting_list *list)
 {
-    for (const struct posting *at = list->first; at; at = at->next)
-        add(waiting, at->posted_us);
+    for (struct posting *at = list->first; at; at = at->next)
+        add(&at->waiting, waiting);
 }
 
 static void publish(struct worker_stats *stats, enum stats_queue queue,
@@ -33,14 +34,15 @@ void engine_publish(struct engine *engine)
 {
     struct worker_stats *stats = engine->options.stats;
     struct waiting postings = {0, 0}, lookups = {0, 0}, queries = {0, 0};
-    add_postings(&postings, &engine->unresolved);
-    for (int i = 0; i <= engine->options.lanes; i++)
-        add_postings(&postings, &engine->lanes[i].queue);
-    for (const struct lookup *at = engine->lookups.first; at; at = at->next)
-        add(&lookups, at->asked_us);
+    fair_each(&engine->unresolved, add, &postings);
+    for (int i = 0; i <= engine->options.lanes; i++) {
+        add_returned(&postings, &engine->lanes[i].returned);
+        fair_each(&engine->lanes[i].queue, add, &postings);
+    }
+    fair_each(&engine->lookups, add, &lookups);
     for (int i = 0; i < DESKS; i++) {
-        for (const struct query *at = engine->desks[i].first; at; at = at->next)
-            add(&queries, at->asked_us);
+        fair_each(&engine->desks[i].changes, add, &queries);
+        fair_each(&engine->desks[i].questions, add, &queries);
     }
     publish(stats, STATS_POSTINGS, &postings);
     publish(stats, STATS_LOOKUPS, &lookups);

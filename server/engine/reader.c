@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "engine/engine_private.h"
+#include "engine/admission.h"
 #include "engine/rows.h"
 #include "store/reference_load.h"
 
@@ -44,7 +44,7 @@ static void on_resolved(void *ctx, const PGresult *result)
     struct posting *posting;
     if (!is_good(result, "resolve")) {
         while ((posting = posting_list_pop(&list)))
-            posting_answer(engine, posting, failure_code(result));
+            posting_answer(posting, failure_code(result));
         event_active(engine->resolve, 0, 0);
         return;
     }
@@ -57,11 +57,11 @@ static void on_resolved(void *ctx, const PGresult *result)
             posting->member_id = row_int8(result, row++, 1);
         number++;
         if (posting->member_id < 0)
-            posting_answer(engine, posting, RESULT_UNKNOWN_MEMBER);
+            posting_answer(posting, RESULT_UNKNOWN_MEMBER);
         else
             resolved(engine, posting);
     }
-    if (engine->unresolved.first)
+    if (engine->unresolved.count > 0)
         event_active(engine->resolve, 0, 0);
 }
 
@@ -71,20 +71,19 @@ static void on_resolve(evutil_socket_t fd, short what, void *ctx)
     (void)fd, (void)what;
     static const enum params_type types[] = {PARAMS_BYTEA, PARAMS_INT4};
     struct engine *engine = ctx;
-    struct posting *posting;
-    if (engine->resolving.first || !engine->unresolved.first)
+    struct fair_item *item;
+    if (engine->resolving.first || engine->unresolved.count == 0)
         return;
     if (!pg_ready(engine->reader)) {
-        while ((posting = posting_list_pop(&engine->unresolved)))
-            posting_answer(engine, posting, ENGINE_NOT_READY);
+        engine_end_all(engine, &engine->unresolved, ENGINE_NOT_READY);
         return;
     }
     params_arrays(&engine->params, types, 2);
     int64_t now_us = clock_monotonic_us();
-    while (engine->resolving.count < GATHER_MAX &&
-           (posting = posting_list_pop(&engine->unresolved))) {
+    while (engine->resolving.count < GATHER_MAX && (item = fair_pop(&engine->unresolved))) {
+        struct posting *posting = posting_of(item);
         if (posting->deadline_us < now_us) {
-            posting_answer(engine, posting, ENGINE_DEADLINE_EXCEEDED);
+            posting_answer(posting, ENGINE_DEADLINE_EXCEEDED);
             continue;
         }
         params_bytes(&engine->params, 0, posting->identifier_hash, HASH_BYTES);
@@ -99,15 +98,21 @@ static void on_resolve(evutil_socket_t fd, short what, void *ctx)
 
 void reader_resolve(struct engine *engine, struct posting *posting)
 {
-    posting_list_push(&engine->unresolved, posting);
+    engine_admit(engine, &engine->unresolved, &posting->waiting, engine->options.queue_max);
     event_active(engine->resolve, 0, 0);
 }
 
 /* ---- lookups ---- */
 
-static void lookup_answer(struct engine *engine, struct lookup *lookup, int code)
+static struct lookup *lookup_of(struct fair_item *item)
 {
-    engine->pending--;
+    return (struct lookup *)(void *)((char *)item - offsetof(struct lookup, waiting));
+}
+
+static void on_lookup_ended(struct fair_item *item, void *ctx, int code)
+{
+    struct lookup *lookup = lookup_of(item);
+    (void)ctx;
     lookup->done(lookup, code);
 }
 
@@ -127,19 +132,28 @@ static void on_looked(void *ctx, const PGresult *result)
             lookup->debt = row_int8(result, row++, 3);
             code = RESULT_OK;
         }
-        lookup_answer(engine, lookup, code);
+        lookup->done(lookup, code);
     }
-    if (engine->lookups.first)
+    if (engine->lookups.count > 0)
         event_active(engine->look, 0, 0);
 }
 
-static void lookups_refuse(struct engine *engine, int code)
+/* By turns, so many as one statement may ask for. */
+static void lookups_gather(struct engine *engine)
 {
-    struct lookup *lookup = engine->lookups.first, *next;
-    engine->lookups = (struct lookup_list){NULL, NULL, 0};
-    for (; lookup; lookup = next) {
-        next = lookup->next;
-        lookup_answer(engine, lookup, code);
+    int64_t now_us = clock_monotonic_us();
+    struct fair_item *item;
+    engine->looking.end = &engine->looking.first;
+    while (engine->looking.count < GATHER_MAX && (item = fair_pop(&engine->lookups))) {
+        struct lookup *lookup = lookup_of(item);
+        if (item->deadline_us < now_us) {
+            lookup->done(lookup, ENGINE_DEADLINE_EXCEEDED);
+            continue;
+        }
+        lookup->next = NULL;
+        *engine->looking.end = lookup;
+        engine->looking.end = &lookup->next;
+        engine->looking.count++;
     }
 }
 
@@ -148,21 +162,18 @@ static void on_look(evutil_socket_t fd, short what, void *ctx)
     (void)fd, (void)what;
     static const enum params_type types[] = {PARAMS_BYTEA, PARAMS_INT8, PARAMS_INT4};
     struct engine *engine = ctx;
-    if (engine->looking.first || !engine->lookups.first)
+    if (engine->looking.first || engine->lookups.count == 0)
         return;
-    if (engine->lookups.count > engine->options.queue_max) {
-        lookups_refuse(engine, ENGINE_OVERLOADED);
-        return;
-    }
     if (!pg_ready(engine->reader)) {
-        lookups_refuse(engine, ENGINE_NOT_READY);
+        engine_end_all(engine, &engine->lookups, ENGINE_NOT_READY);
         return;
     }
+    lookups_gather(engine);
+    if (!engine->looking.first)
+        return;
     int64_t now_us = domain_clock_us(engine->clock);
     int number = 0;
     params_arrays(&engine->params, types, 3);
-    engine->looking = engine->lookups;
-    engine->lookups = (struct lookup_list){NULL, NULL, 0};
     for (struct lookup *lookup = engine->looking.first; lookup; lookup = lookup->next) {
         lookup->as_of_us = now_us;
         if (lookup->by_identifier)
@@ -180,14 +191,12 @@ static void on_look(evutil_socket_t fd, short what, void *ctx)
 
 void engine_lookup(struct engine *engine, struct lookup *lookup)
 {
-    engine->pending++;
-    lookup->asked_us = clock_monotonic_us();
-    lookup->next = NULL;
-    if (!engine->lookups.first)
-        engine->lookups.end = &engine->lookups.first;
-    *engine->lookups.end = lookup;
-    engine->lookups.end = &lookup->next;
-    engine->lookups.count++;
+    lookup->waiting = (struct fair_item){
+        .party = lookup->party,
+        .deadline_us = lookup->deadline_us,
+        .ended = on_lookup_ended,
+    };
+    engine_admit(engine, &engine->lookups, &lookup->waiting, engine->options.queue_max);
     event_active(engine->look, 0, 0);
 }
 
@@ -302,7 +311,8 @@ static void on_reader_state(void *ctx, bool is_ready)
 bool reader_create(struct engine *engine)
 {
     static const struct timeval interval = {.tv_sec = POLL_MS / 1000, .tv_usec = POLL_MS % 1000};
-    posting_list_init(&engine->unresolved);
+    fair_init(&engine->unresolved);
+    fair_init(&engine->lookups);
     posting_list_init(&engine->resolving);
     engine->hints = hints_create();
     engine->resolve = event_new(engine->base, -1, 0, on_resolve, engine);
@@ -329,11 +339,11 @@ bool reader_create(struct engine *engine)
 
 void reader_destroy(struct engine *engine)
 {
-    struct posting *posting;
     pg_destroy(&engine->reader);
-    while ((posting = posting_list_pop(&engine->unresolved)))
-        posting_answer(engine, posting, ENGINE_NOT_READY);
-    lookups_refuse(engine, ENGINE_NOT_READY);
+    engine_end_all(engine, &engine->unresolved, ENGINE_NOT_READY);
+    engine_end_all(engine, &engine->lookups, ENGINE_NOT_READY);
+    fair_free(&engine->unresolved);
+    fair_free(&engine->lookups);
     engine->waiters_due = engine->waiters;
     engine->waiters = NULL;
     waiters_call(engine, false);

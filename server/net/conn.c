@@ -114,7 +114,7 @@ static void take_frames(struct conn *conn)
     stall_watch_frame(conn, took_any, takes_frames(conn) && evbuffer_get_length(input) > 0);
     if (conn->state == CONN_CLOSING) /* only the end still matters */
         evbuffer_drain(input, evbuffer_get_length(input));
-    else if (conn->state != CONN_CLOSED && !takes_frames(conn))
+    else if (conn->state != CONN_CLOSED && (conn->is_resting || !takes_frames(conn)))
         bufferevent_disable(conn->bev, EV_READ);
 }
 
@@ -230,6 +230,17 @@ void conn_pause(struct conn *conn)
     conn->is_paused = true;
 }
 
+void conn_rest(struct conn *conn)
+{
+    conn->is_resting = true;
+}
+
+void conn_wake(struct conn *conn)
+{
+    conn->is_resting = false;
+    conn_want_turn(conn);
+}
+
 void conn_resume(struct conn *conn)
 {
     conn->is_paused = false;
@@ -295,7 +306,7 @@ void conn_turn(struct conn *conn)
     }
     if (!takes_frames(conn))
         return;
-    if (!(bufferevent_get_enabled(conn->bev) & EV_READ))
+    if (!conn->is_resting && !(bufferevent_get_enabled(conn->bev) & EV_READ))
         bufferevent_enable(conn->bev, EV_READ);
     if (evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0)
         take_frames(conn);

@@ -51,6 +51,9 @@ void conn_request_ends(struct conn *conn);
 /* The owner wants no frame for a while. */
 void conn_pause(struct conn *conn);
 void conn_resume(struct conn *conn);
+/* The socket is not read for a while; the frames that are here already are still given. */
+void conn_rest(struct conn *conn);
+void conn_wake(struct conn *conn);
 
 /* Ends it after all requests begun have ended and their answers have left. */
 void conn_close(struct conn *conn);

@@ -23,6 +23,7 @@ struct conn {
     enum conn_state state;
     int in_flight;
     bool is_paused;
+    bool is_resting;
     bool is_shut;             /* CLOSING: the end has been sent */
     bool is_in_turn;          /* has work for the end of this turn */
     bool is_watched;          /* one of the two times of a stall is set */

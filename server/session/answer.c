@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "frame.h"
 #include "outcome.h"
+#include "session/tally.h"
 #include "session/session.h"
 
 static uint32_t retry_after_ms(int code)
@@ -66,7 +67,8 @@ void answer_send(struct session *session, uint64_t id, const struct answer *answ
     if (answer->field)
         outcome.field = (char *)(uintptr_t)answer->field;
     if (row->kind == OUTCOME_KIND(RETRY))
-        outcome.retry_after_ms = retry_after_ms(row->code);
+        outcome.retry_after_ms =
+            answer->retry_after_ms ? answer->retry_after_ms : retry_after_ms(row->code);
     outcome.recorded = answer->recorded;
     response.id = id;
     response.outcome = &outcome;

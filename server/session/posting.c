@@ -128,6 +128,7 @@ void posting_send(struct request *request)
 void posting_note(struct request *request, int code, const struct decision *decision)
 {
     const struct session *session = request->session;
+    request->retry_after_ms = request->posting.retry_after_ms;
     bool is_miss = code == OUTCOME_CODE(UNKNOWN_MEMBER) || code == OUTCOME_CODE(UNKNOWN_STORE) ||
                    code == OUTCOME_CODE(WRONG_CURRENCY) || code == OUTCOME_CODE(ALREADY_ENROLLED) ||
                    code == OUTCOME_CODE(KEY_IN_FUTURE) || code == OUTCOME_CODE(TOO_OLD);

@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "outcome.h"
+#include "session/crowd.h"
+#include "session/tally.h"
 #include "session/session.h"
 #include "session/verb.h"
 #include "validate.h"
@@ -40,34 +42,6 @@ static struct request *request_take(struct worker *worker)
     return request;
 }
 
-/* From three quarters of the pool on the worker stops reading who still sends; OVERLOADED is for
- * what was read already. */
-static void session_hold(struct session *session)
-{
-    struct worker *worker = session->worker;
-    bool is_full = worker->request_count >= worker->request_max / 4 * 3;
-    if (!is_full || session->is_held || !session->conn || session->state != SESSION_OPEN)
-        return;
-    session->is_held = true;
-    worker->held_count++;
-    conn_pause(session->conn);
-}
-
-/* Reads them again once half of the pool is free. */
-static void sessions_let_go(struct worker *worker)
-{
-    struct session *session;
-    if (worker->held_count == 0 || worker->request_count > worker->request_max / 2)
-        return;
-    TAILQ_FOREACH (session, &worker->sessions, in_worker) {
-        /* cppcheck-suppress uninitvar ; the macro hides the assignment */
-        if (session->is_held && session->conn)
-            conn_resume(session->conn);
-        session->is_held = false;
-    }
-    worker->held_count = 0;
-}
-
 static void request_give(struct worker *worker, struct request *request)
 {
     if (request->arena.used_bytes > REQUEST_ARENA_KEPT)
@@ -79,7 +53,7 @@ static void request_give(struct worker *worker, struct request *request)
     request->progress = NULL;
     TAILQ_INSERT_HEAD(&worker->spare, request, in_list);
     worker->request_count--;
-    sessions_let_go(worker);
+    crowd_let_go(worker);
 }
 
 void request_pool_free(struct worker *worker)
@@ -113,10 +87,11 @@ static void begin(struct session *session, struct request *request)
     request->session = session;
     request->id = message->id;
     request->by_identifier = request->is_answered = false;
+    request->retry_after_ms = 0;
     request->verb = verb_of(message->body_case);
     request->received_us = clock_monotonic_us();
     request->deadline_us = request->received_us + (int64_t)deadline_ms * 1000;
-    tally_request(session->worker, request);
+    tally_request(session->worker, message->body_case);
     TAILQ_INSERT_TAIL(&session->requests, request, in_list);
     conn_request_begins(session->conn);
 }
@@ -125,8 +100,10 @@ void request_receive(struct session *session, const uint8_t *bytes, size_t size)
 {
     struct worker *worker = session->worker;
     struct validation validation;
+    if (crowd_refuses(session, bytes, size))
+        return;
     if (!validate_message(&loyal__v1__request__descriptor, bytes, size, 0, &validation)) {
-        tally_request(worker, NULL);
+        tally_request(worker, 0);
         answer_fault(session, validate_peek_id(bytes, size), &validation);
         return;
     }
@@ -135,14 +112,14 @@ void request_receive(struct session *session, const uint8_t *bytes, size_t size)
         request->message = loyal__v1__request__unpack(&request->allocator, size, bytes);
     if (!request || !request->message) {
         struct answer answer = answer_of(OUTCOME_CODE(OVERLOADED));
-        tally_request(worker, NULL);
+        tally_request(worker, 0);
         answer_send(session, validate_peek_id(bytes, size), &answer);
         if (request)
             request_give(worker, request);
         return;
     }
     begin(session, request);
-    session_hold(session);
+    crowd_hold(session);
     struct answer answer;
     if (request->verb && request->verb->check && !request->verb->check(request, &answer))
         request_answer(request, &answer);
@@ -196,5 +173,6 @@ void request_expire_all(struct worker *worker)
 void request_answer_code(struct request *request, int code)
 {
     struct answer answer = answer_of(code);
+    answer.retry_after_ms = request->retry_after_ms;
     request_answer(request, &answer);
 }

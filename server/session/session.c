@@ -1,6 +1,7 @@
 /* Owns sessions: from the certificate to the last answer. The only place that changes a session's
  * state, and only by the table of fsm.c. Called by net/ through session_handler, by request.c with
  * decoded requests, and by the worker. Knows no verb. */
+#include "session/crowd.h"
 #include "session/session.h"
 
 #include <assert.h>
@@ -201,6 +202,7 @@ static void on_garbled(void *owner, bool too_long)
 static void on_closed(void *owner)
 {
     struct session *session = owner;
+    crowd_leave(session);
     step_alone(session, EVENT_PEER_GONE);
     session_release(session);
 }

@@ -40,7 +40,10 @@ struct worker {
     struct request_list spare; /* the pool */
     size_t request_count;      /* out of the pool */
     size_t request_max;
-    size_t held_count;              /* sessions that are not read until the pool has room again */
+    size_t held_count; /* sessions that are not read until the pool has room again */
+    TAILQ_HEAD(resting_list, session) resting; /* sessions that are not read for a moment */
+    struct event *wake;                        /* while there are such */
+    int refusals_left; /* of this tick: what more there are cost their senders a longer rest */
     struct request_list strangers;  /* Hellos that wait for the refresh under way */
     struct request_list latecomers; /* and those that came after it began */
     bool is_refreshing;
@@ -55,6 +58,8 @@ struct session {
     struct conn *conn; /* NULL: gone */
     enum session_state state;
     bool is_held;
+    int64_t rests_until_us; /* clock_monotonic_us; 0: it is read */
+    TAILQ_ENTRY(session) in_resting;
     struct identity identity;
     struct request_list requests; /* unanswered */
     uint64_t request_id_max;      /* ids above it are surely new */
@@ -90,7 +95,8 @@ struct request {
         struct lookup lookup;
         struct query query;
     };
-    void *progress; /* of a handler of several steps; in the arena */
+    void *progress;          /* of a handler of several steps; in the arena */
+    uint32_t retry_after_ms; /* what the engine told; 0: nothing */
 };
 
 /* An answer under construction; the body and what it points to live until it is sent. */
@@ -99,6 +105,7 @@ struct answer {
     const char *text;  /* NULL: the code's own */
     const char *field; /* of INVALID_FIELD */
     bool recorded;
+    uint32_t retry_after_ms;      /* of kind RETRY; 0: the code's own */
     Loyal__V1__Response response; /* body_case and body */
 };
 
@@ -137,13 +144,6 @@ struct answer answer_of(int code);
 struct answer answer_invalid(const char *field, const char *text);
 /* Packs and queues it; closes the connection where the code says so. */
 void answer_send(struct session *session, uint64_t id, const struct answer *answer);
-
-/* ---- tally.c ---- */
-/* NULL: one that could not be read. tally_end: it is answered. tally_worker: gauges. */
-void tally_request(struct worker *worker, const struct request *request);
-void tally_answer(struct worker *worker, int code);
-void tally_end(struct worker *worker, const struct request *request);
-void tally_worker(struct worker *worker);
 
 /* ---- worker.c ---- */
 /* zone_day, remembering the last day asked for. */

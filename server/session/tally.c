@@ -3,7 +3,8 @@
 #include <assert.h>
 
 #include "outcome.h"
-#include "session/session.h"
+#include "session/tally.h"
+#include "session/verb.h"
 
 #define TICKS_MEASURE 100 /* memory and files: every 10 s, for counting files takes long */
 
@@ -22,9 +23,9 @@ static enum stats_class class_of(Loyal__V1__Request__BodyCase body)
     }
 }
 
-void tally_request(struct worker *worker, const struct request *request)
+void tally_request(struct worker *worker, uint32_t body)
 {
-    size_t verb = request && request->verb ? (size_t)request->message->body_case : 0;
+    size_t verb = verb_of((Loyal__V1__Request__BodyCase)body) ? body : 0;
     assert(verb < STATS_VERBS);
     stats_add(&worker->stats->requests, 1);
     stats_add(&worker->stats->verbs[verb], 1);

@@ -74,6 +74,7 @@ void target_find(struct request *request, const Loyal__V1__Member *member,
     request->found = found;
     request->lookup = (struct lookup){
         .by_identifier = request->by_identifier,
+        .party = {session->merchant_id, session->terminal_id},
         .member_id = member ? target_of(request, member) : REF_NOBODY,
         .deadline_us = request->deadline_us,
         .done = on_found,

@@ -12,6 +12,8 @@
 #include "base/zone.h"
 #include "rules.h"
 #include "frame.h"
+#include "session/crowd.h"
+#include "session/tally.h"
 #include "session/session.h"
 #include "validate.h"
 
@@ -133,7 +135,7 @@ static void put_into_force(struct process *process)
     snprintf(name, sizeof name, "worker%d", process->options->slot);
     log_init(name, (enum log_level)config->log_level);
     net_server_set_limits(worker->net, &limits);
-    engine_set_limits(worker->engine, config->batch_max, config->queue_max);
+    engine_set_limits(worker->engine, config->batch_max, config->queue_max, config->queue_ms_max);
     quota_set(worker->quota, config->lookups_max);
     worker->request_max = (size_t)config->queue_max + REQUESTS_SPARE;
 }
@@ -166,6 +168,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
     (void)fd, (void)what;
     log_catch_up();
     bool ready = engine_ready(worker->engine) && !process->drain_until_us;
+    crowd_tick(worker);
     tally_worker(worker);
     if (process->drain_until_us) {
         stats_set(&worker->stats->ready, 0);
@@ -223,6 +226,7 @@ static bool open_engine(struct worker *worker, struct err *err)
         .lanes = config->lanes,
         .batch_max = config->batch_max,
         .queue_max = config->queue_max,
+        .queue_ms_max = config->queue_ms_max,
         .lock_timeout_ms = config->lock_timeout_ms,
         .statement_timeout_ms = config->statement_timeout_ms,
         .terms = {.key_age_us_max = KEY_AGE_DAYS_MAX * DAY_US,
@@ -257,7 +261,7 @@ static bool open_parts(struct process *process, struct err *err)
     worker->base = event_base_new();
     worker->refs = ref_table_create(worker->keyring, err);
     worker->quota = quota_create(worker->config->lookups_max);
-    if (!worker->base || !worker->refs || !worker->quota)
+    if (!worker->base || !crowd_create(worker) || !worker->refs || !worker->quota)
         return err_set(err, "no memory for the event loop");
     return open_engine(worker, err) && open_net(process, err) && add_events(process, err) &&
            listen_to_reload(err);
@@ -271,6 +275,7 @@ static void close_parts(struct process *process)
     if (worker->engine)
         engine_destroy(&worker->engine);
     request_pool_free(worker);
+    crowd_destroy(worker);
     ref_table_destroy(&worker->refs);
     quota_destroy(&worker->quota);
     for (int i = 0; i < EVENT_SLOTS; i++) {

@@ -20,6 +20,7 @@
 #include "fuzz/messages.h"
 #include "outcome.h"
 #include "rules.h"
+#include "session/crowd.h"
 #include "session/session.h"
 #include "session/verb.h"
 #include "validate.h"
@@ -166,6 +167,8 @@ void __wrap_conn_request_begins(struct conn *conn);
 void __wrap_conn_request_ends(struct conn *conn);
 void __wrap_conn_pause(struct conn *conn);
 void __wrap_conn_resume(struct conn *conn);
+void __wrap_conn_rest(struct conn *conn);
+void __wrap_conn_wake(struct conn *conn);
 void __wrap_conn_close(struct conn *conn);
 void __wrap_conn_abort(struct conn *conn);
 void __wrap_log_event(enum log_level level, const char *event, const char *format, ...)
@@ -248,6 +251,16 @@ void __wrap_conn_pause(struct conn *conn)
 void __wrap_conn_resume(struct conn *conn)
 {
     conn->paused = false;
+}
+
+void __wrap_conn_rest(struct conn *conn)
+{
+    (void)conn; /* its frames are here already */
+}
+
+void __wrap_conn_wake(struct conn *conn)
+{
+    (void)conn;
 }
 
 void __wrap_conn_close(struct conn *conn)
@@ -343,7 +356,8 @@ struct world *world_begin(bool is_operator, struct input *script, bool lies_earl
     TAILQ_INIT(&worker->spare);
     TAILQ_INIT(&worker->strangers);
     TAILQ_INIT(&worker->latecomers);
-    assert(worker->base && worker->refs && worker->quota);
+    assert(worker->base && worker->refs && worker->quota && crowd_create(worker));
+    crowd_tick(worker);
     database_begin(script, lies_early);
     engine_open(world);
     world_turn(world);
@@ -376,6 +390,7 @@ void world_end(struct world *world)
     request_pool_free(worker);
     ref_table_destroy(&worker->refs);
     quota_destroy(&worker->quota);
+    crowd_destroy(worker);
     event_base_free(worker->base);
     free(world);
 }

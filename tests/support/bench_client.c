@@ -23,6 +23,7 @@ struct loyal_client *bench_connect(const struct bench_target *target, unsigned m
         .merchant = code,
         .software = "bench " LOYAL_VERSION,
         .deadline_ms = 20000,
+        .no_repeat = target->no_repeat,
     };
     struct loyal_client *client = loyal_client_create(&options, error, sizeof error);
     if (!client) {

@@ -4,6 +4,7 @@
 #define TESTS_SUPPORT_BENCH_CLIENT_H
 
 #include <loyal/loyal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define BENCH_CARD_FIRST    INT64_C(9900000000)
@@ -19,6 +20,7 @@ struct bench_target {
     const char *port;
     const char *authority;
     const char *bundles;
+    bool no_repeat; /* each answer counts as it comes */
 };
 
 /* Connected, as the terminal of merchant bench-N; on failure says why on stderr and exits. */

@@ -1,0 +1,246 @@
+/* Owns who waits in a fair queue, and whose turn it is. A party stays known when nothing of it
+ * waits, as many as terminals ever asked here: so a lone request costs no memory. */
+#include "engine/fair.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <uthash.h>
+
+struct fair_terminal {
+    struct fair_party party; /* the key */
+    struct fair_merchant *merchant;
+    TAILQ_ENTRY(fair_terminal) in_ring; /* of its merchant, while something waits */
+    struct fair_items items;
+    int count;
+    UT_hash_handle hh;
+};
+
+struct fair_merchant {
+    int32_t merchant_id;
+    TAILQ_ENTRY(fair_merchant) in_ring;
+    TAILQ_HEAD(fair_terminals, fair_terminal) ring;
+    int terminal_count; /* in the ring */
+    int count;
+    UT_hash_handle hh;
+};
+
+void fair_init(struct fair_queue *queue)
+{
+    *queue = (struct fair_queue){0};
+    TAILQ_INIT(&queue->ring);
+}
+
+void fair_free(struct fair_queue *queue)
+{
+    struct fair_terminal *terminal, *next_terminal;
+    struct fair_merchant *merchant, *next_merchant;
+    assert(queue->count == 0);
+    HASH_ITER (hh, queue->terminals, terminal, next_terminal) {
+        HASH_DEL(queue->terminals, terminal);
+        free(terminal);
+    }
+    HASH_ITER (hh, queue->merchants, merchant, next_merchant) {
+        HASH_DEL(queue->merchants, merchant);
+        free(merchant);
+    }
+}
+
+static struct fair_merchant *merchant_of(struct fair_queue *queue, int32_t merchant_id)
+{
+    struct fair_merchant *merchant;
+    HASH_FIND_INT(queue->merchants, &merchant_id, merchant);
+    if (merchant)
+        return merchant;
+    merchant = calloc(1, sizeof *merchant);
+    if (merchant) {
+        merchant->merchant_id = merchant_id;
+        TAILQ_INIT(&merchant->ring);
+        HASH_ADD_INT(queue->merchants, merchant_id, merchant);
+    }
+    return merchant;
+}
+
+static struct fair_terminal *terminal_find(const struct fair_queue *queue, struct fair_party party)
+{
+    struct fair_terminal *terminal;
+    HASH_FIND(hh, queue->terminals, &party, sizeof party, terminal);
+    return terminal;
+}
+
+/* NULL without memory. */
+static struct fair_terminal *terminal_of(struct fair_queue *queue, struct fair_party party)
+{
+    struct fair_terminal *terminal = terminal_find(queue, party);
+    if (terminal)
+        return terminal;
+    struct fair_merchant *merchant = merchant_of(queue, party.merchant_id);
+    terminal = merchant ? calloc(1, sizeof *terminal) : NULL;
+    if (terminal) {
+        terminal->party = party;
+        terminal->merchant = merchant;
+        TAILQ_INIT(&terminal->items);
+        HASH_ADD(hh, queue->terminals, party, sizeof party, terminal);
+    }
+    return terminal;
+}
+
+/* ---- who has the most ---- */
+
+static struct fair_merchant *merchant_with_the_most(struct fair_queue *queue)
+{
+    struct fair_merchant *merchant, *most = TAILQ_FIRST(&queue->ring);
+    TAILQ_FOREACH (merchant, &queue->ring, in_ring) {
+        /* cppcheck-suppress uninitvar ; the macro hides the assignment */
+        if (merchant->count > most->count)
+            most = merchant;
+    }
+    queue->most = most;
+    return most;
+}
+
+static struct fair_terminal *terminal_with_the_most(const struct fair_merchant *merchant)
+{
+    struct fair_terminal *terminal, *most = TAILQ_FIRST(&merchant->ring);
+    TAILQ_FOREACH (terminal, &merchant->ring, in_ring) {
+        /* cppcheck-suppress uninitvar ; the macro hides the assignment */
+        if (terminal->count > most->count)
+            most = terminal;
+    }
+    return most;
+}
+
+/* Whether nobody has so many that he could give one away and still have as many as the merchant
+ * then has. Those who were served since `most` was noted took turns: it is off by one at most. */
+static bool has_the_most(struct fair_queue *queue, const struct fair_merchant *merchant)
+{
+    const struct fair_merchant *most = queue->most ? queue->most : merchant_with_the_most(queue);
+    return most && merchant->count + 1 >= most->count;
+}
+
+static bool terminal_has_the_most(const struct fair_terminal *terminal)
+{
+    const struct fair_terminal *most = terminal_with_the_most(terminal->merchant);
+    return !most || terminal->count + 1 >= most->count;
+}
+
+/* NULL: the newcomer itself. */
+static struct fair_item *who_goes(struct fair_queue *queue, const struct fair_terminal *newcomer)
+{
+    const struct fair_merchant *merchant = newcomer->merchant;
+    if (queue->count == 0)
+        return NULL; /* nothing waits, and nothing may */
+    if (!has_the_most(queue, merchant))
+        merchant = merchant_with_the_most(queue);
+    else if (terminal_has_the_most(newcomer))
+        return NULL;
+    return TAILQ_LAST(&terminal_with_the_most(merchant)->items, fair_items);
+}
+
+bool fair_is_refused(struct fair_queue *queue, struct fair_party party, int count_max)
+{
+    if (queue->count < count_max)
+        return false;
+    const struct fair_terminal *terminal = terminal_find(queue, party);
+    return terminal && has_the_most(queue, terminal->merchant) && terminal_has_the_most(terminal);
+}
+
+/* ---- in and out ---- */
+
+struct fair_item *fair_push(struct fair_queue *queue, struct fair_item *item, int count_max)
+{
+    struct fair_terminal *terminal = terminal_of(queue, item->party);
+    if (!terminal)
+        return item;
+    struct fair_merchant *merchant = terminal->merchant;
+    struct fair_item *refused = NULL;
+    if (queue->count >= count_max) {
+        refused = who_goes(queue, terminal);
+        if (!refused)
+            return item;
+        fair_remove(queue, refused);
+    }
+    if (terminal->count++ == 0) {
+        TAILQ_INSERT_TAIL(&merchant->ring, terminal, in_ring);
+        merchant->terminal_count++;
+    }
+    if (merchant->count++ == 0) {
+        TAILQ_INSERT_TAIL(&queue->ring, merchant, in_ring);
+        queue->merchant_count++;
+    }
+    TAILQ_INSERT_TAIL(&terminal->items, item, in_terminal);
+    item->terminal = terminal;
+    if (queue->count++ == 0 || (queue->most && merchant->count > queue->most->count))
+        queue->most = merchant;
+    return refused;
+}
+
+void fair_remove(struct fair_queue *queue, struct fair_item *item)
+{
+    struct fair_terminal *terminal = item->terminal;
+    struct fair_merchant *merchant = terminal->merchant;
+    TAILQ_REMOVE(&terminal->items, item, in_terminal);
+    item->terminal = NULL;
+    queue->count--;
+    if (--terminal->count == 0) {
+        TAILQ_REMOVE(&merchant->ring, terminal, in_ring);
+        merchant->terminal_count--;
+    }
+    if (--merchant->count == 0) {
+        TAILQ_REMOVE(&queue->ring, merchant, in_ring);
+        queue->merchant_count--;
+        if (queue->most == merchant)
+            queue->most = NULL;
+    }
+}
+
+struct fair_item *fair_pop(struct fair_queue *queue)
+{
+    struct fair_merchant *merchant = TAILQ_FIRST(&queue->ring);
+    if (!merchant)
+        return NULL;
+    struct fair_terminal *terminal = TAILQ_FIRST(&merchant->ring);
+    struct fair_item *item = TAILQ_FIRST(&terminal->items);
+    TAILQ_REMOVE(&merchant->ring, terminal, in_ring);
+    TAILQ_INSERT_TAIL(&merchant->ring, terminal, in_ring);
+    TAILQ_REMOVE(&queue->ring, merchant, in_ring);
+    TAILQ_INSERT_TAIL(&queue->ring, merchant, in_ring);
+    fair_remove(queue, item);
+    return item;
+}
+
+int fair_ahead(const struct fair_queue *queue, struct fair_party party)
+{
+    const struct fair_terminal *terminal = terminal_find(queue, party);
+    if (!terminal)
+        return queue->merchant_count;
+    const struct fair_merchant *merchant = terminal->merchant;
+    int64_t of_merchant = (int64_t)terminal->count * merchant->terminal_count;
+    if (of_merchant > merchant->count)
+        of_merchant = merchant->count;
+    int64_t ahead = (of_merchant + 1) * queue->merchant_count;
+    return ahead < queue->count ? (int)ahead : queue->count;
+}
+
+int fair_waiting(const struct fair_queue *queue, struct fair_party party)
+{
+    const struct fair_terminal *terminal = terminal_find(queue, party);
+    return terminal ? terminal->count : 0;
+}
+
+void fair_each(struct fair_queue *queue, void (*call)(struct fair_item *item, void *ctx), void *ctx)
+{
+    struct fair_merchant *merchant, *next_merchant;
+    struct fair_terminal *terminal, *next_terminal;
+    struct fair_item *item, *next_item;
+    for (merchant = TAILQ_FIRST(&queue->ring); merchant; merchant = next_merchant) {
+        next_merchant = TAILQ_NEXT(merchant, in_ring);
+        for (terminal = TAILQ_FIRST(&merchant->ring); terminal; terminal = next_terminal) {
+            next_terminal = TAILQ_NEXT(terminal, in_ring);
+            for (item = TAILQ_FIRST(&terminal->items); item; item = next_item) {
+                next_item = TAILQ_NEXT(item, in_terminal);
+                call(item, ctx);
+            }
+        }
+    }
+    queue->most = NULL;
+}

@@ -1,0 +1,55 @@
+/* Owns the arithmetic of a lane's pace. Called by lane.c. */
+#include "engine/pace.h"
+
+#include <limits.h>
+
+#define SLOWER_MAX 4 /* one batch that waits for a lock says little of those to come */
+
+void pace_init(struct pace *pace, int batch_max)
+{
+    *pace = (struct pace){.batch_max = batch_max, .batch_now = batch_max};
+}
+
+void pace_limit(struct pace *pace, int batch_max)
+{
+    if (pace->batch_max != batch_max)
+        pace->batch_max = pace->batch_now = batch_max;
+}
+
+static int least(const struct pace *pace)
+{
+    return pace->batch_max < PACE_BATCH_LEAST ? pace->batch_max : PACE_BATCH_LEAST;
+}
+
+void pace_note(struct pace *pace, int count, int64_t took_us)
+{
+    if (count < (pace->batch_now + 1) / 2)
+        return; /* nobody waited: it says nothing of how many it could be */
+    int64_t each_ns = took_us * 1000 / count;
+    if (pace->each_ns && each_ns > SLOWER_MAX * pace->each_ns)
+        each_ns = SLOWER_MAX * pace->each_ns;
+    pace->each_ns = pace->each_ns ? (3 * pace->each_ns + each_ns) / 4 : each_ns;
+    if (took_us > PACE_BATCH_US)
+        pace->batch_now -= pace->batch_now / 4;
+    else if (count >= pace->batch_now)
+        pace->batch_now += pace->batch_now / 8 + 1;
+    if (pace->batch_now < least(pace))
+        pace->batch_now = least(pace);
+    if (pace->batch_now > pace->batch_max)
+        pace->batch_now = pace->batch_max;
+}
+
+int pace_count_in(const struct pace *pace, int64_t us)
+{
+    if (!pace->each_ns)
+        return INT_MAX;
+    int64_t count = us * 1000 / pace->each_ns;
+    if (count < 2 * pace->batch_now)
+        count = 2 * pace->batch_now;
+    return count < INT_MAX ? (int)count : INT_MAX;
+}
+
+int64_t pace_us_of(const struct pace *pace, int count)
+{
+    return count * pace->each_ns / 1000;
+}

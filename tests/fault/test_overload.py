@@ -1,0 +1,125 @@
+"""More requests than can be done: who is refused, and who is not. A lane is held at the database, and requests are counted;
+nothing here is timed."""
+import secrets
+
+import pytest
+
+from support.world import Till
+
+
+HOLD = "lock table loyal.entry in share mode"  # a lane that writes waits until it is let go
+
+
+@pytest.fixture
+def narrow(daemon):
+    """One lane, small batches, few places."""
+    return daemon("crowded", workers=1, lanes=1, batch_max=8, queue_max=20)
+
+
+def earn(till, card, deadline_ms=0):
+    return till.submit("earn", till.earn_fields(card, 100), deadline_ms=deadline_ms)
+
+
+def answers(till, count):
+    """The next so many answers, whichever requests they are for."""
+    found = list(till.connection.early.values())
+    till.connection.early.clear()
+    while len(found) < count:
+        found.append(till.connection.next())
+    return found
+
+
+def batch_of(database, card):
+    """The transaction of his last entry, in order of time: batches of one lane follow each other."""
+    return int(database.entries(card)[-1]["xact"])
+
+
+def test_a_flood_is_refused_and_nobody_else(narrow, world, database):
+    """Past the bound the merchant goes who has the most waiting; the others' requests are in the next batch."""
+    cards = {name: [world.tills[name].enrolled() for _ in range(count)] for name, count in
+             (("acme", 40), ("beta", 3), ("tenth", 2))}
+    gate = world.tills["acme"].enrolled()
+    with world.till("acme", narrow.port) as flood, world.till("beta", narrow.port) as beta, \
+            world.till("tenth", narrow.port) as tenth:
+        with database.holding(HOLD):
+            first = earn(flood, gate)
+            database.wait_lanes()
+            flooded = [earn(flood, card) for card in cards["acme"]]
+            flood.call("ping", {}).ok()  # all of them have been read
+            others = [(till, earn(till, card)) for till, name in ((beta, "beta"), (tenth, "tenth"))
+                      for card in cards[name]]
+            beta.call("ping", {}).ok()
+            tenth.call("ping", {}).ok()
+            refused = 1 + len(flooded) + len(others) - 20
+            replies = answers(flood, refused)  # while the lane still stands
+            assert {reply.code for reply in replies} == {"OVERLOADED"}
+            assert all(reply.kind == "RETRY" and reply.outcome.retry_after_ms > 0 for reply in replies)
+            assert flood.connection.is_silent(0.2) and beta.connection.is_silent(0) and tenth.connection.is_silent(0)
+        flood.take(first).ok()
+        for till, number in others:
+            till.take(number).ok()
+        done = set(flooded) - {reply.response.id for reply in replies}
+        for number in done:
+            flood.take(number).ok()
+    assert len(done) == 20 - 1 - len(others)
+    batches = sorted({batch_of(database, card) for name in cards for card in cards[name] if database.member(card)["seq"] > 1}
+                   | {batch_of(database, gate)})
+    next_batch = {batch_of(database, card) for name in ("beta", "tenth") for card in cards[name]}
+    assert next_batch == {batches[1]}, "the others were not all in the batch that followed"
+    assert not database.findings()
+
+
+def test_within_a_merchant_the_busiest_terminal_is_refused(narrow, world, database):
+    """A till of the merchant whose other till floods is served like anybody else."""
+    gate, *cards = [world.tills["acme"].enrolled() for _ in range(41)]
+    bundle = world.add_terminal("acme", f"quiet-{secrets.token_hex(4)}")
+    with world.till("acme", narrow.port) as flood, Till(world, "acme", bundle, narrow.port) as quiet:
+        with database.holding(HOLD):
+            first = earn(flood, gate)
+            database.wait_lanes()
+            numbers = [earn(flood, card) for card in cards[:30]]
+            flood.call("ping", {}).ok()
+            others = [earn(quiet, card) for card in cards[30:35]]
+            quiet.call("ping", {}).ok()
+            refused = answers(flood, 1 + 30 + 5 - 20)
+            assert {reply.code for reply in refused} == {"OVERLOADED"}
+            assert quiet.connection.is_silent(0.2)
+        flood.take(first).ok()
+        for number in set(numbers) - {reply.response.id for reply in refused}:
+            flood.take(number).ok()
+        for number in others:
+            quiet.take(number).ok()
+
+
+def test_an_overdue_request_is_not_decided(narrow, world, database):
+    """It is told so at its deadline, whatever the lane waits for, and nothing is decided later."""
+    gate, card = [world.tills["acme"].enrolled(10) for _ in range(2)]
+    with world.till("acme", narrow.port) as till:
+        with database.holding(HOLD):
+            first = till.submit("redeem", till.redeem_fields(gate, 1))
+            database.wait_lanes()
+            late = till.submit("redeem", till.redeem_fields(card, 1), deadline_ms=200)
+            reply = till.take(late)
+            assert reply.code == "DEADLINE_EXCEEDED" and reply.kind == "RETRY"
+        till.take(first).ok()
+        till.call("redeem", till.redeem_fields(gate, 1)).ok()  # a later batch
+        assert [entry["kind"] for entry in database.entries(card)] == [1, 2]
+        assert till.balance(card).available == 10
+
+
+def test_refused_early_is_refused_alike(narrow, world, database):
+    """Whether it was looked at or not, a refused request may come again under its key, and is done once."""
+    card = world.tills["acme"].enrolled()
+    with world.till("acme", narrow.port) as till:
+        with database.holding(HOLD):
+            first = till.submit("earn", till.earn_fields(card, 100))
+            database.wait_lanes()
+            numbers = [till.submit("earn", till.earn_fields(card, 100)) for _ in range(50)]
+            refused = answers(till, 1 + 50 - 20)
+        till.take(first).ok()
+        for number in set(numbers) - {reply.response.id for reply in refused}:
+            till.take(number).ok()
+        for reply in refused:
+            assert reply.code == "OVERLOADED"
+            till.call("earn", reply.fields).ok()
+        assert till.balance(card).available == 51
