@@ -106,7 +106,7 @@ static void partitions(struct doctor *doctor)
     snprintf(sql, sizeof sql, SQL, (double)now.tv_sec + offset_s, ahead);
     if (!doctor_ask(doctor, finding.check, sql, found, sizeof found))
         return;
-    long days = atol(found);
+    long days = strtol(found, NULL, 10);
     if (days == 99999) {
         doctor_file(doctor, &finding, "made for %ld quarters ahead", ahead);
         return;
@@ -129,7 +129,7 @@ static void erasures(struct doctor *doctor)
 
     if (!doctor_ask(doctor, finding.check, SQL, found, sizeof found))
         return;
-    if (atol(found) > 0)
+    if (strtol(found, NULL, 10) > 0)
         finding.verdict = VERDICT_FAULT;
     doctor_file(doctor, &finding, "%s unfinished", found);
 }
@@ -145,7 +145,7 @@ static void maintenance(struct doctor *doctor)
                     "select count(*) from pg_stat_activity where usename = 'loyal_maintenance'",
                     found, sizeof found))
         return;
-    if (atol(found) == 0)
+    if (strtol(found, NULL, 10) == 0)
         finding.verdict = VERDICT_WARNING;
     doctor_file(doctor, &finding, "%s connections of loyal_maintenance", found);
 }

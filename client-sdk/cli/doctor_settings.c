@@ -122,7 +122,7 @@ static void check_connections(struct doctor *doctor)
                     " current_setting('superuser_reserved_connections')::int",
                     value, sizeof value))
         return;
-    if (atol(value) < needed)
+    if (strtol(value, NULL, 10) < needed)
         finding.verdict = VERDICT_FAULT;
     doctor_file(doctor, &finding, "%s, this daemon and 10 people need %ld", value, needed);
 }

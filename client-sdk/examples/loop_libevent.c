@@ -16,7 +16,7 @@ static void wait_for(struct loop *loop)
 {
     feed_submit(&loop->feed);
     int ms = loyal_client_timeout_ms(loop->feed.client);
-    struct timeval time = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    struct timeval time = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000L};
     if (ms >= 0)
         event_add(loop->client, &time);
     else

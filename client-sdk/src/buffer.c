@@ -16,7 +16,7 @@ uint8_t *sdk_buffer_reserve(struct buffer *buffer, size_t n)
         return buffer->bytes + buffer->end;
     if (n > buffer->max - used)
         return NULL;
-    if (buffer->start > 0) {
+    if (buffer->start > 0 && buffer->bytes != NULL) {
         memmove(buffer->bytes, buffer->bytes + buffer->start, used);
         buffer->start = 0;
         buffer->end = used;

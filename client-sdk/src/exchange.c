@@ -137,7 +137,7 @@ static void take_hello(struct loyal_client *client, const Loyal__V1__Response *r
                         "the answer to Hello is of another kind");
     if (failure.kind == LOYAL_UNKNOWN)
         failure.kind = LOYAL_RETRY; /* Hello has no effect that could be unknown */
-    if (failure.kind != LOYAL_OK) {
+    if (failure.kind != LOYAL_OK || hello == NULL) {
         lose(client, &failure, now_us);
         return;
     }

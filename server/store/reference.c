@@ -85,7 +85,7 @@ static const struct named *name_find(const struct reference *reference, char tab
 
 static int32_t number(const PGresult *rows, int row, int column)
 {
-    return atoi(PQgetvalue(rows, row, column));
+    return (int32_t)strtol(PQgetvalue(rows, row, column), NULL, 10);
 }
 
 static void merchant_load(struct loading *loading, const PGresult *rows, int row)
@@ -140,7 +140,7 @@ static void rule_load(struct loading *loading, const PGresult *rows, int row)
 static void row_load(struct loading *loading, const PGresult *rows, int row)
 {
     switch (*PQgetvalue(rows, row, 0)) {
-    case 'e': loading->reference->epoch = atoll(PQgetvalue(rows, row, 1)); break;
+    case 'e': loading->reference->epoch = strtoll(PQgetvalue(rows, row, 1), NULL, 10); break;
     case 'm': merchant_load(loading, rows, row); break;
     case 's':
         loading->named->id = number(rows, row, 1);
