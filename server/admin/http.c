@@ -14,6 +14,7 @@
 
 struct admin_http {
     struct evhttp *http;
+    struct evhttp_bound_socket *accepting[LISTEN_SOCKETS_MAX];
     struct admin_source source;
 };
 
@@ -62,10 +63,20 @@ static bool serve(struct admin_http *http, const struct listen_sockets *sockets)
 {
     for (size_t i = 0; i < sockets->count; i++) {
         int fd = fcntl(sockets->fds[i], F_DUPFD_CLOEXEC, 0); /* evhttp closes its own */
-        if (fd < 0 || !evhttp_accept_socket_with_handle(http->http, fd))
+        if (fd >= 0)
+            http->accepting[i] = evhttp_accept_socket_with_handle(http->http, fd);
+        if (!http->accepting[i])
             return false;
     }
     return true;
+}
+
+void admin_http_stop(struct admin_http *http)
+{
+    for (size_t i = 0; i < LISTEN_SOCKETS_MAX && http->accepting[i]; i++) {
+        evhttp_del_accept_socket(http->http, http->accepting[i]);
+        http->accepting[i] = NULL;
+    }
 }
 
 struct admin_http *admin_http_create(struct event_base *base, const struct listen_sockets *sockets,

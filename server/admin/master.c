@@ -225,13 +225,15 @@ static bool is_waiting(const struct master *master)
 
 static void end(struct master *master)
 {
+    struct shared_page *page = master->options.page;
+    bool is_handed_over = stats_read(&page->is_handed_over);
+    bool is_shared = is_waiting(master) || is_handed_over;
     int64_t drain_us = (int64_t)master->options.config->drain_timeout_s * 1000000;
     if (master->kill_at_us)
         return;
     log_info("ending", "children=%d", living(master));
-    stats_set(&master->options.page->master.draining, 1);
+    stats_set(&page->master.draining, !is_handed_over); /* else the service goes on */
     service_stops(&master->service);
-    bool is_shared = is_waiting(master) || stats_read(&master->options.page->is_handed_over);
     successor_kill(&master->successor);
     predecessor_forget(&master->predecessor);
     if (!is_shared)
@@ -285,7 +287,8 @@ static void on_successor_ready(void *ctx)
     log_info("upgraded", "successor=%d", (int)pid);
     service_becomes(&master->service, pid);
     stats_set(&options->page->is_handed_over, 1);
-    admin_http_destroy(&master->http);
+    if (master->http)
+        admin_http_stop(master->http);
     end(master);
 }
 

@@ -306,7 +306,7 @@ def test_a_worker_stands_still_for_30_s(daemon, world, database):
         unread = till.redeem_fields(card, 2)
         number = till.submit("redeem", unread, deadline_ms=5000)  # received after the standstill
         os.kill(worker, signal.SIGCONT)
-        assert till.take(late).refused("DEADLINE_EXCEEDED")
+        assert till.take(late).code in ("DEADLINE_EXCEEDED", "OUTCOME_UNKNOWN")  # below: not decided
         reply = till.take(first)
         assert reply.kind in ("OK", "RETRY", "UNKNOWN"), reply
         till.call("redeem", reply.fields).ok()  # by its key: once

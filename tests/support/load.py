@@ -40,7 +40,7 @@ class Till(threading.Thread):
         cut, started = None, time.monotonic()
         while True:
             try:
-                reply = self.connection.call("earn", **fields)
+                reply = self.connection.take(self.connection.submit("earn", fields), GIVE_UP_S)
                 if reply.kind == "OK":
                     break
                 assert reply.kind in ("RETRY", "UNKNOWN"), reply
