@@ -6,6 +6,7 @@
 #define TESTS_UNIT_SDK_FIXTURE_H
 
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "loyal/loyal.h"
@@ -28,6 +29,13 @@ static struct fake_server server;
 
 /* Of what is to succeed, however slowly this machine or valgrind runs it. */
 #define DEADLINE_MS 30000
+
+/* Of what is to run out of time, after it has come half-way: LOYAL_SLOW times as long. */
+static inline uint32_t short_ms(uint32_t ms)
+{
+    const char *slow = getenv("LOYAL_SLOW");
+    return ms * (slow != NULL ? (uint32_t)atoi(slow) : 1);
+}
 
 static inline struct loyal_options options_make(void)
 {

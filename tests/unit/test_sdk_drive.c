@@ -117,7 +117,7 @@ static void nobody_listens(void **state)
     start(fake_welcome, pong);
     fake_server_stop(&server);
     struct loyal_options options = options_make();
-    options.deadline_ms = 1000;
+    options.deadline_ms = short_ms(1000);
     struct loyal_client *client = client_make(&options);
     assert_true(loyal_submit(client, &PING, note, &seen) != LOYAL_FULL);
     unsigned turns = 0;
@@ -284,7 +284,7 @@ static void a_deadline_passes(void **state)
     (void)state;
     start(fake_welcome, deaf);
     struct loyal_options options = options_make();
-    options.deadline_ms = 1000;
+    options.deadline_ms = short_ms(1000);
     struct loyal_client *client = client_make(&options);
     assert_int_equal(loyal_connect(client, NULL), LOYAL_OK);
     assert_true(loyal_submit(client, &PING, note, &seen) != LOYAL_FULL);

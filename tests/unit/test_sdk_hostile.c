@@ -50,7 +50,7 @@ static void nonsense_is_never_taken_for_an_answer(void **state)
         start(fake_welcome, talks_nonsense);
         script.mode = mode;
         struct loyal_options options = options_make();
-        options.deadline_ms = 500;
+        options.deadline_ms = short_ms(500);
         struct loyal_client *client = client_make(&options);
         assert_int_equal(loyal_call(client, &PING, &answer), LOYAL_UNKNOWN);
         enum loyal_code expected = mode == TRUNCATED ? LOYAL_CODE_TIMEOUT
