@@ -26,6 +26,7 @@ BENCHES     := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 FUZZERS     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_GEN    := $(B)/gen/fuzz/every.pb-c
 FUZZ_OBJ    := $(addprefix $(B)/obj/tests/fuzz/,world.o database.o results.o rows.o messages.o)
+PRELOADS    := $(patsubst %.c,$(B)/%.so,$(wildcard tests/torture/*.c))
 EXAMPLES    := $(patsubst %.c,$(B)/%,$(wildcard client-sdk/examples/*.c))
 MANS        := $(patsubst %.scd,$(B)/man/%,$(notdir $(wildcard deploy/man/*.scd client-sdk/man/*.scd)))
 LIBLOYAL    := $(if $(SDK_OBJ),$(addprefix $(B)/,libloyal.so.1 libloyal.so libloyal.a))
@@ -154,6 +155,11 @@ $(BENCHES): $(B)/%: $(B)/obj/%.o $(B)/libsupport.a $(LOYAL_A) $(SERVER_A) | setu
 	@mkdir -p $(@D)
 	$(call say,LINK)$(EXE) $< $(B)/libsupport.a $(LOYAL_A) $(SERVER_A) $(TEST_LIBS)
 
+# Preloaded into what is tested, sanitized or not: plain code without checks of its own.
+$(PRELOADS): $(B)/%.so: %.c Makefile | setup-build
+	@mkdir -p $(@D)
+	$(call say,LINK)$(CC) $(CSTD) -O2 -g $(WARN) -fPIC -ftls-model=initial-exec -shared -o $@ $<
+
 # Of the libraries --as-needed drops what an example does not use.
 $(EXAMPLES): $(B)/%: $(B)/obj/%.o $(B)/libloyal.so
 	@mkdir -p $(@D)
@@ -167,7 +173,7 @@ $(B)/man/%: %.scd | setup-build
 -include $(OBJ:.o=.d)
 
 # --- targets ---------------------------------------------------------------------------------------
-.PHONY: install units benches fuzzers examples test coverage fuzz lint docs-check format tidy layers complexity demo up down psql crash fault packages packages-test valgrind bench \
+.PHONY: install units benches fuzzers examples test coverage fuzz lint docs-check format tidy layers complexity demo up down psql crash fault torture packages packages-test valgrind bench \
         bench-parity mutants clean help
 
 install: all ## install under DESTDIR and prefix (/usr/local): programs, SDK, man pages, migrations, systemd units
@@ -192,7 +198,7 @@ install: all ## install under DESTDIR and prefix (/usr/local): programs, SDK, ma
 	install -m 644 deploy/systemd/loyald.tmpfiles $(DESTDIR)$(prefix)/lib/tmpfiles.d/loyald.conf
 
 units: $(UNITS) ## build the unit tests
-benches: $(BENCHES) ## build the load programs
+benches: $(BENCHES) $(PRELOADS) ## build the load programs, and what tests preload
 fuzzers: $(FUZZERS) ## build the harnesses that tests/fuzz/run and make test run
 examples: $(EXAMPLES) ## build the SDK's examples
 
@@ -242,6 +248,8 @@ fault: all benches | setup-run setup-test ## overload, bad peers, a database in 
 	tests/fault/run
 valgrind: all units examples | setup-run setup-test setup-valgrind ## the SDK and its examples under memcheck and helgrind: minutes
 	tests/valgrind/run
+torture: all benches | setup-run setup-test ## the n-th allocation fails, everywhere: half an hour
+	tests/torture/run
 bench: all benches | setup-run ## measure
 	tests/bench/run
 bench-parity: all benches | setup-run ## compare with one function per transaction

@@ -2,25 +2,26 @@
  * sessions with messages that have passed the validator. It changes nothing and keeps nothing; what
  * it encodes is a stored format: a change needs a new version.
  */
+#define OPENSSL_SUPPRESS_DEPRECATED  /* the newer calls take memory at each hash, and so can fail \
+                                      */
 #include "body_hash.h"
 
 #include <assert.h>
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <string.h>
 
 enum tag { TAG_INTEGER = 1, TAG_BYTES = 2, TAG_MESSAGE = 3 };
 
 /* Small writes are gathered: a digest update costs more than the bytes in it. */
 struct sink {
-    EVP_MD_CTX *digest;
-    bool ok;
+    SHA256_CTX digest;
     size_t n;
     uint8_t pending[512];
 };
 
 static void flush(struct sink *sink)
 {
-    sink->ok = sink->ok && EVP_DigestUpdate(sink->digest, sink->pending, sink->n) == 1;
+    SHA256_Update(&sink->digest, sink->pending, sink->n);
     sink->n = 0;
 }
 
@@ -159,20 +160,15 @@ static void put_fields(struct sink *sink, const ProtobufCMessage *message, bool 
     put_number(sink, 0, 4);
 }
 
-bool body_hash(const ProtobufCMessage *message, uint8_t hash_out[BODY_HASH_BYTES])
+void body_hash(const ProtobufCMessage *message, uint8_t hash_out[BODY_HASH_BYTES])
 {
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    struct sink sink = {.digest = EVP_MD_CTX_new(), .ok = true, .n = 0};
-    if (!sink.digest)
-        return false;
-    sink.ok = EVP_DigestInit_ex(sink.digest, EVP_sha256(), NULL) == 1;
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    struct sink sink = {.n = 0};
+    SHA256_Init(&sink.digest);
     put_number(&sink, BODY_HASH_VERSION, 1);
     put_bytes(&sink, message->descriptor->name, strlen(message->descriptor->name));
     put_fields(&sink, message, true);
     flush(&sink);
-    sink.ok = sink.ok && EVP_DigestFinal_ex(sink.digest, digest, NULL) == 1;
-    EVP_MD_CTX_free(sink.digest);
-    if (sink.ok)
-        memcpy(hash_out, digest, BODY_HASH_BYTES);
-    return sink.ok;
+    SHA256_Final(digest, &sink.digest);
+    memcpy(hash_out, digest, BODY_HASH_BYTES);
 }

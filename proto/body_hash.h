@@ -18,7 +18,5 @@
  *   first. Tags and values: 1 an integer of 8 bytes, 2 length and bytes, 3 the fields of a
  *   sub-message and a 0.
  * Fields come in order of their numbers, elements in their order. Skipped are absent fields and
- * those that hold their default, but not members of oneofs; and the top message's field `key`.
- * False only when OpenSSL has no memory or no SHA-256. */
-bool body_hash(const ProtobufCMessage *message, uint8_t hash_out[BODY_HASH_BYTES])
-    __attribute__((warn_unused_result));
+ * those that hold their default, but not members of oneofs; and the top message's field `key`. */
+void body_hash(const ProtobufCMessage *message, uint8_t hash_out[BODY_HASH_BYTES]);

@@ -41,7 +41,7 @@ static struct arena_block *add_block(struct arena *arena, size_t needed)
     return block;
 }
 
-static void *take(struct arena *arena, size_t bytes)
+static void *take_piece(struct arena *arena, size_t bytes)
 {
     if (bytes > arena->bytes_max)
         return NULL;
@@ -59,6 +59,13 @@ static void *take(struct arena *arena, size_t bytes)
     block->used += rounded;
     arena->used_bytes += rounded;
     assert(arena->used_bytes <= arena->bytes_max);
+    return piece;
+}
+
+static void *take(struct arena *arena, size_t bytes)
+{
+    void *piece = take_piece(arena, bytes);
+    arena->is_short = arena->is_short || !piece;
     return piece;
 }
 
@@ -80,6 +87,7 @@ void *arena_copy(struct arena *arena, const void *bytes, size_t size)
 void arena_reset(struct arena *arena)
 {
     arena->used_bytes = 0;
+    arena->is_short = false;
     if (!arena->blocks)
         return;
     arena->blocks->used = 0;
@@ -98,4 +106,5 @@ void arena_free(struct arena *arena)
         arena->blocks = older;
     }
     arena->used_bytes = 0;
+    arena->is_short = false;
 }

@@ -1,6 +1,7 @@
 /* A capped bump allocator: one per request or batch, reset at once. Nothing is freed alone. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,6 +11,7 @@ struct arena {
     struct arena_block *blocks; /* newest first */
     size_t used_bytes;          /* handed out since the last reset */
     size_t bytes_max;
+    bool is_short; /* since the last reset something was asked for in vain */
 };
 
 /* bytes_max: the ceiling; past it arena_alloc returns NULL. No memory is taken yet. */

@@ -3,6 +3,7 @@
  * what the database has been asked. */
 #include <stdlib.h>
 
+#include "base/timer.h"
 #include "engine/admission.h"
 
 #define SWEEP_MS       100
@@ -153,5 +154,5 @@ void engine_sweep_soon(struct engine *engine)
 {
     static const struct timeval after = {.tv_usec = SWEEP_MS * 1000L};
     if (!event_pending(engine->sweep, EV_TIMEOUT, NULL))
-        event_add(engine->sweep, &after);
+        timer_set(engine->sweep, &after);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/timer.h"
 #include "engine/admission.h"
 
 #define WAITING_MAX  200 /* questions at one desk */
@@ -69,7 +70,7 @@ static void desk_wake(struct desk *desk)
         return;
     if (rest_us > 0 && !desk->engine->is_closing) {
         struct timeval after = {.tv_sec = rest_us / 1000000, .tv_usec = rest_us % 1000000};
-        event_add(desk->start, &after);
+        timer_set(desk->start, &after);
     } else {
         event_active(desk->start, 0, 0);
     }
@@ -148,7 +149,7 @@ static void desk_end(struct desk *desk)
         desk_answer(desk, again ? ENGINE_TRANSIENT : desk->code);
     } else if (desk->is_stale) {
         desk->state = DESK_REFRESHING;
-        engine_refresh(desk->engine, on_refreshed, desk);
+        engine_refresh(desk->engine, &desk->waiter);
     } else {
         desk_repeat(desk);
     }
@@ -390,6 +391,7 @@ bool desk_create(struct desk *desk, struct engine *engine, enum desk_id id)
     const struct desk_kind *kind = &KINDS[id];
     desk->engine = engine;
     desk->id = id;
+    desk->waiter = (struct waiter){.done = on_refreshed, .ctx = desk};
     fair_init(&desk->changes);
     fair_init(&desk->questions);
     desk->start = event_new(engine->base, -1, 0, on_start, desk);

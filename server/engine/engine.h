@@ -62,8 +62,14 @@ const char *engine_unready_reason(const struct engine *engine);
 void engine_publish(struct engine *engine);
 /* Borrowed; NULL before the first one is loaded. */
 struct reference *engine_reference(const struct engine *engine);
-/* Asks the database for the epoch now, reloads if it is newer, then calls back. */
-void engine_refresh(struct engine *engine, void (*done)(void *ctx, bool is_fresh), void *ctx);
+/* Asks the database for the epoch now, reloads if it is newer, then calls back. The caller keeps it
+ * until then. */
+struct waiter {
+    void (*done)(void *ctx, bool is_fresh);
+    void *ctx;
+    struct waiter *next; /* the engine's */
+};
+void engine_refresh(struct engine *engine, struct waiter *waiter);
 
 /* A writing request. The caller keeps it, its arena and all it points to alive until done. */
 struct posting {

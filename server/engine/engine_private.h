@@ -48,12 +48,6 @@ struct lane {
     int asked_count, asked_taken;
 };
 
-struct waiter {
-    void (*done)(void *ctx, bool is_fresh);
-    void *ctx;
-    struct waiter *next;
-};
-
 struct lookup_list {
     struct lookup *first, **end;
     int count;
@@ -81,6 +75,7 @@ struct desk {
     bool is_failed;                   /* a step was answered by an error */
     bool is_refused;                  /* by one of the server's: nothing was done */
     int64_t asked_us, rests_until_us; /* monotonic */
+    struct waiter waiter;             /* for the reference */
 };
 
 struct engine {

@@ -4,6 +4,8 @@
 
 #include <assert.h>
 #include <stdlib.h>
+
+#define HASH_NONFATAL_OOM 1 /* what was not added has no table */
 #include <uthash.h>
 
 struct fair_terminal {
@@ -57,6 +59,10 @@ static struct fair_merchant *merchant_of(struct fair_queue *queue, int32_t merch
         TAILQ_INIT(&merchant->ring);
         HASH_ADD_INT(queue->merchants, merchant_id, merchant);
     }
+    if (merchant && !merchant->hh.tbl) {
+        free(merchant);
+        return NULL;
+    }
     return merchant;
 }
 
@@ -80,6 +86,10 @@ static struct fair_terminal *terminal_of(struct fair_queue *queue, struct fair_p
         terminal->merchant = merchant;
         TAILQ_INIT(&terminal->items);
         HASH_ADD(hh, queue->terminals, party, sizeof party, terminal);
+    }
+    if (terminal && !terminal->hh.tbl) {
+        free(terminal);
+        return NULL;
     }
     return terminal;
 }

@@ -209,7 +209,6 @@ static void waiters_call(struct engine *engine, bool is_fresh)
     for (; waiter; waiter = next) {
         next = waiter->next;
         waiter->done(waiter->ctx, is_fresh);
-        free(waiter);
     }
 }
 
@@ -236,8 +235,9 @@ static bool reference_take(struct engine *engine, const PGresult *result)
 {
     struct reference *fresh = reference_load(result);
     if (!fresh) {
-        log_error("reference_unsound", "remedy=\"see loyal.rule, loyal.terminal, loyal.operator\"");
-        return false;
+        log_error("reference_unsound",
+                  "remedy=\"see loyal.rule, loyal.terminal, loyal.operator, or give it memory\"");
+        return false; /* the next poll tries again */
     }
     reference_release(&engine->reference);
     engine->reference = fresh;
@@ -289,15 +289,11 @@ static void on_poll(evutil_socket_t fd, short what, void *ctx)
     reader_poll(ctx);
 }
 
-void engine_refresh(struct engine *engine, void (*done)(void *ctx, bool is_fresh), void *ctx)
+void engine_refresh(struct engine *engine, struct waiter *waiter)
 {
-    struct waiter *waiter = calloc(1, sizeof *waiter);
-    if (!waiter)
-        return;
-    *waiter = (struct waiter){done, ctx, engine->waiters};
+    waiter->next = engine->waiters;
     engine->waiters = waiter;
-    struct timeval now = {0, 0};
-    event_base_once(engine->base, -1, EV_TIMEOUT, on_poll, engine, &now);
+    event_active(engine->poll, EV_TIMEOUT, 0);
 }
 
 static void on_reader_state(void *ctx, bool is_ready)
@@ -349,7 +345,8 @@ void reader_destroy(struct engine *engine)
     waiters_call(engine, false);
     params_free(&engine->params);
     hints_destroy(&engine->hints);
-    event_free(engine->resolve);
-    event_free(engine->look);
-    event_free(engine->poll);
+    struct event *events[] = {engine->resolve, engine->look, engine->poll};
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+        if (events[i])
+            event_free(events[i]);
 }

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/timer.h"
 #include "net/server_private.h"
 
 #define BURST       8 /* accepted in one turn from one socket; no more than handshakes begin */
@@ -36,7 +37,7 @@ static void rest(struct net_server *server, int us)
 {
     struct timeval delay = {.tv_usec = us};
     listen_to(server, false);
-    event_add(server->accept_again, &delay);
+    timer_set(server->accept_again, &delay);
 }
 
 /* Without files or memory a level-triggered socket would spin: rest for a while. */

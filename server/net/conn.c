@@ -84,8 +84,10 @@ static bool take_frame(struct conn *conn, struct evbuffer *input)
     uint32_t length;
     size_t contiguous = evbuffer_get_contiguous_space(input);
     const uint8_t *bytes = evbuffer_pullup(input, FRAME_HEADER_BYTES);
-    if (!bytes)
+    if (!bytes) {
+        conn_abort(conn);
         return false;
+    }
     switch (frame_peek(bytes, size, FRAME_REQUEST_BYTES_MAX, &length)) {
     case FRAME_NEED_MORE: return false;
     case FRAME_EMPTY: handler->garbled(conn->owner, false); return false;

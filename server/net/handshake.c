@@ -99,8 +99,7 @@ static void begin(struct conn *conn, int fd)
         ssl ? bufferevent_openssl_socket_new(server->base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING,
                                              BEV_OPT_CLOSE_ON_FREE)
             : NULL;
-    if (!bev) {
-        SSL_free(ssl);
+    if (!bev) { /* libevent has freed the SSL, too */
         log_warning("connection_dropped", "reason=\"no memory\"");
         conn_abort(conn);
         return;
@@ -112,8 +111,11 @@ static void begin(struct conn *conn, int fd)
     conn_set_state(conn, CONN_HANDSHAKE);
     bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
     bufferevent_setcb(bev, conn_on_readable, conn_on_written, on_event, conn);
-    bufferevent_setfd(bev, fd);
-    bufferevent_enable(bev, EV_READ | EV_WRITE);
+    bool is_set = bufferevent_setfd(bev, fd) == 0 && SSL_get_wbio(ssl);
+    if (!is_set || bufferevent_enable(bev, EV_READ | EV_WRITE) != 0)
+        conn_abort(conn);
+    if (!is_set) /* no memory for OpenSSL's end of it, which would have closed it */
+        close(fd);
 }
 
 /* ---- the first record ---- */

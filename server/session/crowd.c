@@ -2,6 +2,7 @@
  * the pool runs out, and lets rest who keeps sending where refusing itself would cost too much.
  * What waits inside is the engine's business. Called by request.c and the worker's tick. */
 #include "base/clock.h"
+#include "base/timer.h"
 #include "outcome.h"
 #include "session/crowd.h"
 #include "session/tally.h"
@@ -21,7 +22,7 @@ static bool is_posting(uint32_t body)
 static void wake_soon(struct worker *worker)
 {
     static const struct timeval after = {.tv_usec = WAKE_MS * 1000L};
-    event_add(worker->wake, &after);
+    timer_set(worker->wake, &after);
 }
 
 static void rest(struct session *session, uint32_t ms)

@@ -25,7 +25,7 @@ static void *field_of(const ProtobufCMessage *body, const char *name)
 }
 
 /* Who asks what: the request's body is as it was afterwards. */
-static bool scope_of(const struct request *request, const ProtobufCMessage *body,
+static void scope_of(const struct request *request, const ProtobufCMessage *body,
                      uint8_t scope_out[SCOPE_BYTES])
 {
     const struct session *session = request->session;
@@ -37,11 +37,10 @@ static bool scope_of(const struct request *request, const ProtobufCMessage *body
     *cursor = none;
     if (rows)
         *rows = 0;
-    bool done = body_hash(body, at);
+    body_hash(body, at);
     *cursor = kept;
     if (rows)
         *rows = rows_kept;
-    return done;
 }
 
 /* One AES-256-GCM over plain or sealed bytes of size, with the tag at its end. */
@@ -50,9 +49,10 @@ struct sealing {
     const uint8_t *from;
     uint8_t *to;
     size_t size;
+    bool is_short; /* OpenSSL had no memory: that says nothing about what was opened */
 };
 
-static bool seal(const struct sealing *sealing, uint8_t *tag, bool seals)
+static bool seal(struct sealing *sealing, uint8_t *tag, bool seals)
 {
     EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
     int written = 0, rest = 0;
@@ -62,6 +62,7 @@ static bool seal(const struct sealing *sealing, uint8_t *tag, bool seals)
             1 &&
         EVP_CipherUpdate(context, NULL, &written, sealing->scope, SCOPE_BYTES) == 1 &&
         EVP_CipherUpdate(context, sealing->to, &written, sealing->from, (int)sealing->size) == 1;
+    sealing->is_short = !done;
     if (done && !seals)
         done = EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_SET_TAG, TAG_BYTES, tag) == 1;
     done = done && EVP_CipherFinal_ex(context, sealing->to + written, &rest) == 1;
@@ -71,14 +72,15 @@ static bool seal(const struct sealing *sealing, uint8_t *tag, bool seals)
     return done;
 }
 
-static bool open_place(struct request *request, const ProtobufCMessage *body, struct page *page)
+/* OK, or why not. */
+static int open_place(struct request *request, const ProtobufCMessage *body, struct page *page)
 {
     const struct worker *worker = request->session->worker;
     const ProtobufCBinaryData *cursor = field_of(body, "cursor");
     uint8_t key[HASH_BYTES], scope[SCOPE_BYTES], plain[PLAIN_MAX], tag[TAG_BYTES];
     if (cursor->len < HEAD_BYTES + 8 + TAG_BYTES ||
         cursor->len > HEAD_BYTES + PLAIN_MAX + TAG_BYTES)
-        return false;
+        return OUTCOME_CODE(CURSOR_INVALID);
     size_t size = cursor->len - HEAD_BYTES - TAG_BYTES;
     memcpy(tag, cursor->data + cursor->len - TAG_BYTES, TAG_BYTES);
     struct sealing sealing = {.key = key,
@@ -87,15 +89,16 @@ static bool open_place(struct request *request, const ProtobufCMessage *body, st
                               .from = cursor->data + HEAD_BYTES,
                               .to = plain,
                               .size = size};
+    scope_of(request, body, scope);
     bool good = keyring_cursor_key(worker->keyring, cursor->data[0], key) &&
-                scope_of(request, body, scope) && seal(&sealing, tag, false) &&
+                seal(&sealing, tag, false) &&
                 (int64_t)get_u64(plain) > domain_clock_us(worker->clock);
     OPENSSL_cleanse(key, sizeof key);
     if (!good)
-        return false;
+        return sealing.is_short ? OUTCOME_CODE(OVERLOADED) : OUTCOME_CODE(CURSOR_INVALID);
     page->size = size - 8;
     memcpy(page->place, plain + 8, page->size);
-    return true;
+    return OUTCOME_CODE(OK);
 }
 
 bool page_open(struct request *request, const ProtobufCMessage *body, struct page *page_out)
@@ -105,10 +108,10 @@ bool page_open(struct request *request, const ProtobufCMessage *body, struct pag
     memset(page_out, 0, sizeof *page_out);
     page_out->rows = rows && *rows ? (int)*rows : PAGE_ROWS_DEFAULT;
     page_out->is_first = cursor->len == 0;
-    if (page_out->is_first || open_place(request, body, page_out))
-        return true;
-    request_answer_code(request, OUTCOME_CODE(CURSOR_INVALID));
-    return false;
+    int code = page_out->is_first ? OUTCOME_CODE(OK) : open_place(request, body, page_out);
+    if (code != OUTCOME_CODE(OK))
+        request_answer_code(request, code);
+    return code == OUTCOME_CODE(OK);
 }
 
 bool page_seal(struct request *request, const ProtobufCMessage *body, const struct page_end *end,
@@ -120,9 +123,9 @@ bool page_seal(struct request *request, const ProtobufCMessage *body, const stru
     size_t plain_size = 8 + end->size, whole = HEAD_BYTES + plain_size + TAG_BYTES;
     uint8_t *sealed = arena_alloc(&request->arena, whole);
     assert(end->size <= CURSOR_PLACE_BYTES_MAX);
-    if (!sealed || !keyring_cursor_key(worker->keyring, version, key) ||
-        !scope_of(request, body, scope))
+    if (!sealed || !keyring_cursor_key(worker->keyring, version, key))
         return false;
+    scope_of(request, body, scope);
     sealed[0] = (uint8_t)version;
     hash_random(sealed + 1, NONCE_BYTES);
     put_bytes(put_u64(plain, (uint64_t)(domain_clock_us(worker->clock) + HOUR_US)), end->place,

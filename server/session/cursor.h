@@ -25,8 +25,8 @@ struct page_end {
     size_t size;
 };
 
-/* False after CURSOR_INVALID was answered: it is not of this question, was changed, or is too old.
- */
+/* False after CURSOR_INVALID was answered: it is not of this question, was changed, or is too old;
+ * or OVERLOADED. */
 bool page_open(struct request *request, const ProtobufCMessage *body,
                struct page *page_out) must_check;
 

@@ -128,8 +128,7 @@ void handle_erase_member(struct request *request)
         request_answer_code(request, OUTCOME_CODE(OVERLOADED));
         return;
     }
-    if (!posting_begin(request, ENTRY_FORFEIT, &ask->key, &ask->base))
-        return;
+    posting_begin(request, ENTRY_FORFEIT, &ask->key, &ask->base);
     memcpy(erasure->body_hash, posting->request.body_hash, sizeof erasure->body_hash);
     posting->request.facts.occurred_at_us = domain_clock_us(session->worker->clock);
     posting->member_id = target_of(request, ask->member);

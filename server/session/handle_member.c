@@ -108,8 +108,7 @@ void handle_enrol_member(struct request *request)
     struct session *session = request->session;
     struct posting *posting = &request->posting;
     uint8_t(*hashes)[HASH_BYTES] = request->progress;
-    if (!posting_begin(request, ENTRY_ENROL, &enrol->key, &enrol->base))
-        return;
+    posting_begin(request, ENTRY_ENROL, &enrol->key, &enrol->base);
     struct ledger_request *ledger = &posting->request;
     request->store_code = enrol->store;
     ledger->facts.occurred_at_us = uuid_time_us(&ledger->key);

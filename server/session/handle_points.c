@@ -116,8 +116,7 @@ void handle_earn(struct request *request)
 {
     const Loyal__V1__EarnRequest *earn = request->message->earn;
     struct posting *posting = &request->posting;
-    if (!posting_begin(request, ENTRY_EARN, &earn->key, &earn->base))
-        return;
+    posting_begin(request, ENTRY_EARN, &earn->key, &earn->base);
     if (!fill_purchase(request, earn->purchase)) {
         request_answer_code(request, OUTCOME_CODE(OVERLOADED));
         return;
@@ -164,8 +163,7 @@ void handle_redeem(struct request *request)
 {
     const Loyal__V1__RedeemRequest *redeem = request->message->redeem;
     struct posting *posting = &request->posting;
-    if (!posting_begin(request, ENTRY_REDEEM, &redeem->key, &redeem->base))
-        return;
+    posting_begin(request, ENTRY_REDEEM, &redeem->key, &redeem->base);
     posting_occasion(request, redeem->occasion);
     posting->request.points = redeem->points;
     posting->member_id = target_of(request, redeem->member);
@@ -214,9 +212,8 @@ void handle_reverse(struct request *request)
     const Loyal__V1__ReverseRequest *reverse = request->message->reverse;
     struct posting *posting = &request->posting;
     bool of_earn = reverse->original_kind == LOYAL__V1__ORIGINAL_KIND__ORIGINAL_KIND_EARN;
-    if (!posting_begin(request, of_earn ? ENTRY_REVERSE_EARN : ENTRY_REVERSE_REDEEM, &reverse->key,
-                       &reverse->base))
-        return;
+    posting_begin(request, of_earn ? ENTRY_REVERSE_EARN : ENTRY_REVERSE_REDEEM, &reverse->key,
+                  &reverse->base);
     struct ledger_request *ledger = &posting->request;
     posting_occasion(request, reverse->occasion);
     ledger->is_whole = reverse->extent_case == LOYAL__V1__REVERSE_REQUEST__EXTENT_WHOLE;

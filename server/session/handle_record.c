@@ -57,7 +57,7 @@ static bool rows_fill(struct request *request, const char *text, Loyal__V1__Disc
     size_t n = json_array_size(rows);
     Loyal__V1__DisclosedRow *items =
         query_messages(request, (int)n, sizeof *items, (void **)&out->rows);
-    bool is_whole = items != NULL;
+    bool is_whole = rows && items;
     for (size_t i = 0; is_whole && i < n; i++)
         is_whole = row_fill(request, json_array_get(rows, i), &items[i]);
     out->n_rows = n;

@@ -91,7 +91,8 @@ static void on_refreshed(void *ctx, bool is_fresh)
 static void ask(struct worker *worker)
 {
     worker->is_refreshing = true;
-    engine_refresh(worker->engine, on_refreshed, worker);
+    worker->refresh = (struct waiter){.done = on_refreshed, .ctx = worker};
+    engine_refresh(worker->engine, &worker->refresh);
 }
 
 void hello_refresh(struct request *request)

@@ -49,7 +49,7 @@ static bool prepare(struct posting *posting, struct reference *reference)
     return true;
 }
 
-bool posting_begin(struct request *request, enum entry_kind kind, const ProtobufCBinaryData *key,
+void posting_begin(struct request *request, enum entry_kind kind, const ProtobufCBinaryData *key,
                    const ProtobufCMessage *body)
 {
     struct session *session = request->session;
@@ -72,21 +72,16 @@ bool posting_begin(struct request *request, enum entry_kind kind, const Protobuf
     facts->till = facts->receipt = facts->currency = text_of("");
     request->store_code = "";
     request->currency = NULL;
-    if (posting_body_hash(session->worker, body, posting->request.body_hash))
-        return true;
-    request_answer_code(request, OUTCOME_CODE(INTERNAL));
-    return false;
+    posting_body_hash(session->worker, body, posting->request.body_hash);
 }
 
-bool posting_body_hash(const struct worker *worker, const ProtobufCMessage *body,
+void posting_body_hash(const struct worker *worker, const ProtobufCMessage *body,
                        uint8_t hash_out[LEDGER_BODY_HASH_BYTES])
 {
     uint8_t plain[BODY_HASH_BYTES], keyed[HASH_BYTES];
-    if (!body_hash(body, plain))
-        return false;
+    body_hash(body, plain);
     hash_hmac(keyring_body_key(worker->keyring), plain, sizeof plain, keyed);
     memcpy(hash_out, keyed, LEDGER_BODY_HASH_BYTES);
-    return true;
 }
 
 bool posting_check(const struct request *request, const Loyal__V1__Occasion *occasion,

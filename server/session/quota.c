@@ -2,6 +2,8 @@
 #include "session/quota.h"
 
 #include <stdlib.h>
+
+#define HASH_NONFATAL_OOM 1 /* what was not added has no table */
 #include <uthash.h>
 
 #define MINUTE_US INT64_C(60000000)
@@ -54,6 +56,10 @@ static struct bucket *bucket_of_terminal(struct quota *quota, int32_t terminal_i
     if (bucket) {
         bucket->terminal_id = terminal_id;
         HASH_ADD_INT(quota->buckets, terminal_id, bucket);
+    }
+    if (bucket && !bucket->hh.tbl) {
+        free(bucket);
+        return NULL;
     }
     return bucket;
 }

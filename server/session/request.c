@@ -127,10 +127,20 @@ void request_receive(struct session *session, const uint8_t *bytes, size_t size)
         session_handle(request);
 }
 
-void request_answer(struct request *request, const struct answer *answer)
+/* A good answer that there was no memory to write whole is none. */
+static struct answer whole_answer(const struct request *request, const struct answer *answer)
+{
+    if (answer->code != OUTCOME_CODE(OK) || !request->arena.is_short)
+        return *answer;
+    return answer_of(request->verb->writes ? OUTCOME_CODE(OUTCOME_UNKNOWN)
+                                           : OUTCOME_CODE(OVERLOADED));
+}
+
+void request_answer(struct request *request, const struct answer *of_handler)
 {
     struct session *session = request->session;
     assert(session);
+    struct answer whole = whole_answer(request, of_handler), *answer = &whole;
     if (answer->code == OUTCOME_CODE(NOT_IDENTIFIED) && session->state == SESSION_OPEN)
         session_lose_right(session);
     if (!request->is_answered)

@@ -1,5 +1,4 @@
-/* What the files of session/ share: a worker's sessions and their requests. Private to session/;
- * others see worker.h.
+/* What the files of session/ share: a worker's sessions and their requests. Private to session/.
  *
  * Lifetimes: a session lives until its connection is gone and its last request is answered; a
  * request from its frame to request_answer, which every path of a handler reaches exactly once. */
@@ -47,6 +46,7 @@ struct worker {
     struct request_list strangers;  /* Hellos that wait for the refresh under way */
     struct request_list latecomers; /* and those that came after it began */
     bool is_refreshing;
+    struct waiter refresh;
     unsigned ticks; /* of the worker's life */
     int32_t day;    /* a cache: the day of the instants from .. to */
     int64_t day_from_us, day_to_us;

@@ -28,7 +28,7 @@ bool shown_lines(struct request *request, const char *json, size_t *n_out,
     json_t *lines = *json ? json_loads(json, 0, NULL) : json_array();
     size_t n = json_array_size(lines);
     Loyal__V1__BasketLine *items =
-        query_messages(request, (int)n, sizeof *items, (void **)lines_out);
+        lines ? query_messages(request, (int)n, sizeof *items, (void **)lines_out) : NULL;
     for (size_t i = 0; items && i < n; i++)
         line_fill(request, json_array_get(lines, i), &items[i]);
     *n_out = items ? n : 0;

@@ -116,16 +116,16 @@ const char *target_hash(const struct worker *worker, const Loyal__V1__Identifier
 
 /* ---- posting.c: writing requests of terminals ---- */
 /* Everything that enrolments, earns, redemptions and reversals share; the verb's handler fills the
- * rest and calls engine_post. False: answered, INTERNAL. */
-bool posting_begin(struct request *request, enum entry_kind kind, const ProtobufCBinaryData *key,
-                   const ProtobufCMessage *body) must_check;
+ * rest and calls engine_post. */
+void posting_begin(struct request *request, enum entry_kind kind, const ProtobufCBinaryData *key,
+                   const ProtobufCMessage *body);
 /* Hands it to the engine; OVERLOADED where the terminal's misses are used up (R41). */
 void posting_send(struct request *request);
 /* Whatever becomes of it: a refusal without a trace is a miss; a known member was presented. */
 void posting_note(struct request *request, int code, const struct decision *decision);
-/* The body hash of R32 as it is stored: under a key of the keyring. False when OpenSSL cannot. */
-bool posting_body_hash(const struct worker *worker, const ProtobufCMessage *body,
-                       uint8_t hash_out[LEDGER_BODY_HASH_BYTES]) must_check;
+/* The body hash of R32 as it is stored: under a key of the keyring. */
+void posting_body_hash(const struct worker *worker, const ProtobufCMessage *body,
+                       uint8_t hash_out[LEDGER_BODY_HASH_BYTES]);
 /* What happened cannot be later than now: false and INVALID_FIELD otherwise. */
 bool posting_check(const struct request *request, const Loyal__V1__Occasion *occasion,
                    const char *field, struct answer *answer_out);

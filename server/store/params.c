@@ -8,20 +8,31 @@
 
 #define ARRAY_HEADER_BYTES 20
 
-static uint8_t *column_grow(struct params_column *column, size_t bytes)
+static bool column_grow(struct params_column *column, size_t wanted)
 {
-    size_t wanted = column->size + bytes;
-    if (wanted > column->capacity) {
-        size_t capacity = column->capacity ? column->capacity : 512;
-        while (capacity < wanted)
-            capacity *= 2;
-        column->bytes = realloc(column->bytes, capacity);
-        assert(column->bytes);
-        column->capacity = capacity;
+    size_t capacity = column->capacity ? column->capacity : 512;
+    if (wanted <= column->capacity)
+        return true;
+    while (capacity < wanted)
+        capacity *= 2;
+    uint8_t *bytes = realloc(column->bytes, capacity);
+    if (!bytes)
+        return false;
+    column->bytes = bytes;
+    column->capacity = capacity;
+    return true;
+}
+
+static void append(struct params *params, int index, const void *bytes, size_t size)
+{
+    struct params_column *column = &params->columns[index];
+    if (!column_grow(column, column->size + size)) {
+        params->is_short = true;
+        return;
     }
-    uint8_t *at = column->bytes + column->size;
-    column->size = wanted;
-    return at;
+    if (size)
+        memcpy(column->bytes + column->size, bytes, size);
+    column->size += size;
 }
 
 void params_free(struct params *params)
@@ -35,41 +46,46 @@ void params_arrays(struct params *params, const enum params_type *types, int arr
 {
     assert(arrays <= PARAMS_MAX);
     params->count = arrays;
+    params->is_short = false;
     for (int i = 0; i < arrays; i++) {
-        struct params_column *column = &params->columns[i];
-        column->size = 0;
-        column->elements = 0;
-        uint8_t *at = column_grow(column, ARRAY_HEADER_BYTES);
+        uint8_t header[ARRAY_HEADER_BYTES], *at = header;
+        params->columns[i].size = 0;
+        params->columns[i].elements = 0;
         at = put_u32(at, 1); /* dimensions */
         at = put_u32(at, 1); /* has nulls: allowed to be said always */
         at = put_u32(at, types[i]);
         at = put_u32(at, 0); /* elements: params_finish */
         put_u32(at, 1);      /* lower bound */
+        append(params, i, header, sizeof header);
     }
 }
 
-static uint8_t *scalar(struct params *params, size_t bytes)
+static void scalar(struct params *params, const void *bytes, size_t size)
 {
     assert(params->count < PARAMS_MAX);
-    struct params_column *column = &params->columns[params->count++];
+    struct params_column *column = &params->columns[params->count];
     column->size = 0;
     column->elements = -1;
-    return column_grow(column, bytes);
+    append(params, params->count++, bytes, size);
 }
 
 void params_scalar_int8(struct params *params, int64_t value)
 {
-    put_u64(scalar(params, 8), (uint64_t)value);
+    uint8_t bytes[8];
+    put_u64(bytes, (uint64_t)value);
+    scalar(params, bytes, sizeof bytes);
 }
 
 void params_scalar_int4(struct params *params, int32_t value)
 {
-    put_u32(scalar(params, 4), (uint32_t)value);
+    uint8_t bytes[4];
+    put_u32(bytes, (uint32_t)value);
+    scalar(params, bytes, sizeof bytes);
 }
 
 void params_scalar_uuid(struct params *params, const struct uuid *value)
 {
-    put_bytes(scalar(params, UUID_BYTES), value->bytes, UUID_BYTES);
+    scalar(params, value->bytes, UUID_BYTES);
 }
 
 void params_scalar_time(struct params *params, int64_t unix_us)
@@ -79,36 +95,43 @@ void params_scalar_time(struct params *params, int64_t unix_us)
 
 void params_scalar_text(struct params *params, const char *text)
 {
-    size_t size = strlen(text);
-    put_bytes(scalar(params, size), text, size);
+    scalar(params, text, strlen(text));
 }
 
-static uint8_t *element(struct params *params, int index, uint32_t size)
+static void element(struct params *params, int index, const void *bytes, size_t size)
 {
-    struct params_column *column = &params->columns[index];
-    assert(column->elements >= 0);
-    column->elements++;
-    return put_u32(column_grow(column, 4 + size), size);
+    uint8_t length[4];
+    assert(params->columns[index].elements >= 0);
+    params->columns[index].elements++;
+    put_u32(length, (uint32_t)size);
+    append(params, index, length, sizeof length);
+    append(params, index, bytes, size);
 }
 
 void params_int2(struct params *params, int column, int16_t value)
 {
-    put_u16(element(params, column, 2), (uint16_t)value);
+    uint8_t bytes[2];
+    put_u16(bytes, (uint16_t)value);
+    element(params, column, bytes, sizeof bytes);
 }
 
 void params_int4(struct params *params, int column, int32_t value)
 {
-    put_u32(element(params, column, 4), (uint32_t)value);
+    uint8_t bytes[4];
+    put_u32(bytes, (uint32_t)value);
+    element(params, column, bytes, sizeof bytes);
 }
 
 void params_int8(struct params *params, int column, int64_t value)
 {
-    put_u64(element(params, column, 8), (uint64_t)value);
+    uint8_t bytes[8];
+    put_u64(bytes, (uint64_t)value);
+    element(params, column, bytes, sizeof bytes);
 }
 
 void params_uuid(struct params *params, int column, const struct uuid *value)
 {
-    put_bytes(element(params, column, UUID_BYTES), value->bytes, UUID_BYTES);
+    element(params, column, value->bytes, UUID_BYTES);
 }
 
 void params_time(struct params *params, int column, int64_t unix_us)
@@ -118,22 +141,22 @@ void params_time(struct params *params, int column, int64_t unix_us)
 
 void params_bytes(struct params *params, int column, const void *bytes, size_t size)
 {
-    uint8_t *at = element(params, column, (uint32_t)size);
-    if (size)
-        put_bytes(at, bytes, size);
+    element(params, column, bytes, size);
 }
 
 void params_null(struct params *params, int column)
 {
+    static const uint8_t null[4] = {0xff, 0xff, 0xff, 0xff};
     params->columns[column].elements++;
-    put_u32(column_grow(&params->columns[column], 4), UINT32_MAX);
+    append(params, column, null, sizeof null);
 }
 
-void params_finish(const struct params *params)
+bool params_finish(const struct params *params)
 {
-    for (int i = 0; i < params->count; i++) {
+    for (int i = 0; i < params->count && !params->is_short; i++) {
         const struct params_column *column = &params->columns[i];
         if (column->elements >= 0)
             put_u32(column->bytes + 12, (uint32_t)column->elements);
     }
+    return !params->is_short;
 }

@@ -2,6 +2,7 @@
  * reused from statement to statement. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,7 @@ struct params_column {
 struct params {
     struct params_column columns[PARAMS_MAX];
     int count;
+    bool is_short; /* without memory for one of them: it must not be sent */
 };
 
 void params_free(struct params *params);
@@ -54,5 +56,5 @@ void params_bytes(struct params *params, int column, const void *bytes,
                   size_t size); /* bytea and text */
 void params_null(struct params *params, int column);
 
-/* Fills the counts into the arrays' headers; called by pg_send. */
-void params_finish(const struct params *params);
+/* Fills the counts into the arrays' headers; called by pg_send. False: there was no memory. */
+bool params_finish(const struct params *params);

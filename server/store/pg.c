@@ -9,12 +9,15 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/timer.h"
+#include "store/schema.h"
 #include "store/shape.h"
 
 #define RECONNECT_MS_FIRST  50
 #define RECONNECT_MS_MAX    2000
 #define LOG_AGAIN_US        60000000 /* an unchanged cause is logged again after this */
 #define CONNECT_SECONDS_MAX 10
+#define COMMANDS_MAX        256 /* more than all statements, and than any batch has */
 
 enum pg_state { PG_CLOSED, PG_CONNECTING, PG_PREPARING, PG_READY };
 
@@ -35,8 +38,8 @@ struct pg {
     PGconn *conn;
     struct event *readable, *writable, *timer;
     int backoff_ms;
-    struct pg_command *commands; /* ring */
-    size_t first, count, capacity;
+    struct pg_command commands[COMMANDS_MAX]; /* ring */
+    size_t first, count;
     bool failed; /* lost inside a call: closed from the loop */
     bool is_unreplicated;
     enum stats_reason trouble; /* while it is not ready */
@@ -61,30 +64,20 @@ static void events_free(struct pg *pg)
 static void timer_start(struct pg *pg, int ms)
 {
     struct timeval after = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000L};
-    event_add(pg->timer, &after);
+    timer_set(pg->timer, &after);
 }
 
 static void command_push(struct pg *pg, int due, pg_callback *callback, void *ctx)
 {
-    if (pg->count == pg->capacity) {
-        size_t capacity = pg->capacity ? pg->capacity * 2 : 64;
-        struct pg_command *grown = malloc(capacity * sizeof *grown);
-        assert(grown);
-        for (size_t i = 0; i < pg->count; i++)
-            grown[i] = pg->commands[(pg->first + i) % pg->capacity];
-        free(pg->commands);
-        pg->commands = grown;
-        pg->capacity = capacity;
-        pg->first = 0;
-    }
-    pg->commands[(pg->first + pg->count++) % pg->capacity] =
+    assert(pg->count < COMMANDS_MAX);
+    pg->commands[(pg->first + pg->count++) % COMMANDS_MAX] =
         (struct pg_command){due, callback, ctx};
 }
 
 static struct pg_command command_pop(struct pg *pg)
 {
     struct pg_command command = pg->commands[pg->first];
-    pg->first = (pg->first + 1) % pg->capacity;
+    pg->first = (pg->first + 1) % COMMANDS_MAX;
     pg->count--;
     return command;
 }
@@ -167,6 +160,13 @@ static void pg_fail_later(struct pg *pg)
     timer_start(pg, 0);
 }
 
+/* Both NULL-safe and without memory no connection. */
+static void watch(struct pg *pg, struct event *event)
+{
+    if (!event || event_add(event, NULL) != 0)
+        pg_fail_later(pg);
+}
+
 static void pg_write(struct pg *pg)
 {
     if (pg->failed || !pg->conn)
@@ -175,7 +175,7 @@ static void pg_write(struct pg *pg)
     if (left < 0)
         pg_fail_later(pg);
     else if (left > 0)
-        event_add(pg->writable, NULL);
+        watch(pg, pg->writable);
 }
 
 static void on_notice(void *ctx, const PGresult *result)
@@ -215,31 +215,10 @@ static void durability_check(struct pg *pg, const char *synchronous_commit)
     pg_unfit(pg, STATS_NOT_DURABLE, why);
 }
 
-static bool is_older(const char *version)
-{
-    static const char *const older[] = {PG_SCHEMAS_OLDER};
-    for (size_t i = 0; i < sizeof older / sizeof *older; i++)
-        if (!strcmp(version, older[i]))
-            return true;
-    return false;
-}
-
-/* Which side has to move: the database when it is older, this program when it is not. */
 static void schema_refuse(struct pg *pg, const char *found)
 {
-    static const char migrate[] = "run migrations/migrate deploy";
     char why[300];
-    if (!found)
-        snprintf(why, sizeof why, "schema is none, this program wants %s: %s", PG_SCHEMA_WANTED,
-                 migrate);
-    else if (is_older(found))
-        snprintf(why, sizeof why, "schema is %.80s, which is older; this program wants %s: %s",
-                 found, PG_SCHEMA_WANTED, migrate);
-    else
-        snprintf(why, sizeof why,
-                 "schema is %.80s, which is newer than this program: it wants %s, install the "
-                 "loyald that belongs to %.80s",
-                 found, PG_SCHEMA_WANTED, found);
+    schema_fault(found, why);
     pg_unfit(pg, STATS_WRONG_SCHEMA, why);
 }
 
@@ -304,7 +283,7 @@ static void pg_prepare(struct pg *pg)
     events_free(pg);
     pg->readable = event_new(pg->base, PQsocket(pg->conn), EV_READ | EV_PERSIST, on_readable, pg);
     pg->writable = event_new(pg->base, PQsocket(pg->conn), EV_WRITE, on_writable, pg);
-    event_add(pg->readable, NULL);
+    watch(pg, pg->readable);
     schema_ask(pg);
     prepare_run(pg, STATEMENT_BEGIN, STATEMENT_EPOCH_GUARD);
     prepare_run(pg, pg->options.first, pg->options.last);
@@ -328,7 +307,7 @@ static void on_connecting(evutil_socket_t fd, short what, void *ctx)
     events_free(pg);
     short wanted = next == PGRES_POLLING_READING ? EV_READ : EV_WRITE;
     pg->readable = event_new(pg->base, PQsocket(pg->conn), wanted, on_connecting, pg);
-    event_add(pg->readable, NULL);
+    watch(pg, pg->readable);
 }
 
 static void pg_connect(struct pg *pg)
@@ -350,7 +329,7 @@ static void pg_connect(struct pg *pg)
     PQsetNoticeReceiver(pg->conn, on_notice, pg); /* some come while connecting */
     timer_start(pg, CONNECT_SECONDS_MAX * 1000);
     pg->readable = event_new(pg->base, PQsocket(pg->conn), EV_WRITE, on_connecting, pg);
-    event_add(pg->readable, NULL);
+    watch(pg, pg->readable);
 }
 
 /* Time to connect, a connection attempt that takes too long, or a failure met inside a call. */
@@ -394,15 +373,32 @@ static bool is_due(const struct pg_command *command, const PGresult *result)
     }
 }
 
+/* An error that PostgreSQL did not send: libpq had no memory for what it did send, and from then on
+ * may give a result to the wrong command. */
+static bool is_garbled(const PGresult *result)
+{
+    return PQresultStatus(result) == PGRES_FATAL_ERROR &&
+           !PQresultErrorField(result, PG_DIAG_SQLSTATE);
+}
+
 /* What is no answer to the command says that nothing else here can be trusted: the connection is
  * lost, and whoever waits is told so. */
 static void result_refuse(struct pg *pg, const struct pg_command *command, const PGresult *result)
 {
-    snprintf(pg->reason, sizeof pg->reason,
-             "the result of statement %d is not what it gives (%s, %d columns, %d rows)",
-             command->due, PQresStatus(PQresultStatus(result)), PQnfields(result),
-             PQntuples(result));
+    if (is_garbled(result))
+        reason_set(pg, PQresultErrorMessage(result));
+    else
+        snprintf(pg->reason, sizeof pg->reason,
+                 "the result of statement %d is not what it gives (%s, %d columns, %d rows)",
+                 command->due, PQresStatus(PQresultStatus(result)), PQnfields(result),
+                 PQntuples(result));
     pg_fail_later(pg);
+}
+
+/* Without memory for a sync's result libpq goes on waiting for one, and says so nowhere else. */
+static bool is_short(struct pg *pg)
+{
+    return PQisBusy(pg->conn) && strstr(PQerrorMessage(pg->conn), "out of memory");
 }
 
 /* Takes what has arrived, never waits: each command has one result, then NULL; a sync has its own
@@ -415,7 +411,7 @@ static void results_take(struct pg *pg)
         nulls = result ? 0 : nulls + 1;
         if (!result)
             continue;
-        if (is_due(&pg->commands[pg->first], result)) {
+        if (!is_garbled(result) && is_due(&pg->commands[pg->first], result)) {
             struct pg_command command = command_pop(pg);
             if (command.callback)
                 command.callback(command.ctx, result);
@@ -426,6 +422,9 @@ static void results_take(struct pg *pg)
         if (!pg->conn)
             return;
     }
+    bool is_mute = pg->count && !pg->failed && (nulls == 2 || is_short(pg));
+    if (is_mute && PQstatus(pg->conn) != CONNECTION_BAD)
+        pg_fail_later(pg);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
@@ -456,7 +455,8 @@ static void on_writable(evutil_socket_t fd, short what, void *ctx)
 struct pg *pg_create(struct event_base *base, const struct pg_options *options)
 {
     struct pg *pg = calloc(1, sizeof *pg);
-    assert(pg);
+    if (!pg)
+        return NULL;
     pg->base = base;
     pg->options = *options;
     pg->options.conninfo = strdup(options->conninfo);
@@ -465,7 +465,10 @@ struct pg *pg_create(struct event_base *base, const struct pg_options *options)
     pg->trouble = STATS_UNREACHABLE;
     reason_set(pg, "connecting");
     pg->timer = event_new(base, -1, 0, on_timer, pg);
-    assert(pg->timer);
+    if (!pg->timer || !pg->options.conninfo || !pg->options.settings) {
+        pg_destroy(&pg);
+        return NULL;
+    }
     timer_start(pg, 0);
     return pg;
 }
@@ -487,10 +490,10 @@ void pg_destroy(struct pg **pg_in)
             command.callback(command.ctx, NULL);
     }
     *pg_in = NULL;
-    event_free(pg->timer);
+    if (pg->timer)
+        event_free(pg->timer);
     free((char *)pg->options.conninfo);
     free((char *)pg->options.settings);
-    free(pg->commands);
     free(pg);
 }
 
@@ -516,15 +519,14 @@ void pg_send(struct pg *pg, enum statement_id statement, const struct params *pa
     const char *values[PARAMS_MAX];
     int lengths[PARAMS_MAX], formats[PARAMS_MAX], count = params ? params->count : 0;
     snprintf(name, sizeof name, "s%d", statement);
-    if (params)
-        params_finish(params);
+    bool is_whole = !params || params_finish(params);
     for (int i = 0; i < count; i++) {
         values[i] = (const char *)params->columns[i].bytes;
         lengths[i] = (int)params->columns[i].size;
         formats[i] = 1;
     }
     command_push(pg, (int)statement, callback, ctx);
-    if (!pg->conn || pg->failed ||
+    if (!pg->conn || pg->failed || !is_whole ||
         !PQsendQueryPrepared(pg->conn, name, count, values, lengths, formats, 1))
         pg_fail_later(pg);
 }

@@ -2,9 +2,10 @@
  * finds them again by code. Strings stay in the PGresult that it keeps. */
 #include "store/reference.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define HASH_NONFATAL_OOM 1 /* what was not added has no table */
 #include <uthash.h>
 
 #include "base/hash.h"
@@ -42,7 +43,7 @@ struct reference {
 
 /* Where the next row of each table goes. */
 struct loading {
-    bool is_bad; /* a row that no reference can hold */
+    bool is_bad; /* a row that no reference can hold, or no memory for it */
     struct reference *reference;
     struct named *named;
     struct reference_merchant *merchant;
@@ -70,6 +71,7 @@ static void name_add(struct loading *loading, char table, int32_t owner, const c
         return;
     named->row = row;
     HASH_ADD(hh, loading->reference->names, name, sizeof named->name, named);
+    loading->is_bad = loading->is_bad || !named->hh.tbl;
 }
 
 static const struct named *name_find(const struct reference *reference, char table, int32_t owner,
@@ -152,13 +154,6 @@ static void row_load(struct loading *loading, const PGresult *rows, int row)
     }
 }
 
-static void *rows_of(size_t count, size_t size)
-{
-    void *rows = calloc(count + 1, size);
-    assert(rows);
-    return rows;
-}
-
 static int version_compare(const void *a, const void *b)
 {
     const struct reference_rule *x = a, *y = b;
@@ -167,24 +162,27 @@ static int version_compare(const void *a, const void *b)
 
 struct reference *reference_load(const PGresult *result)
 {
-    struct reference *reference = rows_of(1, sizeof *reference);
+    struct reference *reference = calloc(1, sizeof *reference);
+    if (!reference)
+        return NULL;
     PGresult *rows = PQcopyResult(result, PG_COPYRES_ATTRS | PG_COPYRES_TUPLES);
-    assert(rows);
     size_t count = (size_t)PQntuples(rows);
     reference->count = 1;
     reference->rows = rows;
-    reference->merchants = rows_of(count, sizeof *reference->merchants);
-    reference->terminals = rows_of(count, sizeof *reference->terminals);
-    reference->operators = rows_of(count, sizeof *reference->operators);
-    reference->rules = rows_of(count, sizeof *reference->rules);
-    reference->named = rows_of(2 * count, sizeof *reference->named);
+    reference->merchants = calloc(count + 1, sizeof *reference->merchants);
+    reference->terminals = calloc(count + 1, sizeof *reference->terminals);
+    reference->operators = calloc(count + 1, sizeof *reference->operators);
+    reference->rules = calloc(count + 1, sizeof *reference->rules);
+    reference->named = calloc(2 * count + 1, sizeof *reference->named);
     struct loading loading = {false,
                               reference,
                               reference->named,
                               reference->merchants,
                               reference->terminals,
                               reference->operators};
-    for (int row = 0; row < (int)count; row++)
+    loading.is_bad = !rows || !reference->merchants || !reference->terminals ||
+                     !reference->operators || !reference->rules || !reference->named;
+    for (int row = 0; !loading.is_bad && row < (int)count; row++)
         row_load(&loading, rows, row);
     if (loading.is_bad)
         reference_release(&reference);

@@ -5,5 +5,5 @@
 
 #include "store/reference.h"
 
-/* Held once by the caller. NULL: a row is not what a reference holds. */
+/* Held once by the caller. NULL: a row is not what a reference holds, or there is no memory. */
 struct reference *reference_load(const PGresult *result);

@@ -31,7 +31,7 @@ static bool hash_of(const ProtobufCMessage *message, uint8_t hash_out[BODY_HASH_
 {
     if (message->descriptor == &fuzz__every__descriptor)
         return false;
-    assert(body_hash(message, hash_out));
+    body_hash(message, hash_out);
     return true;
 }
 

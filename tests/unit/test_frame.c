@@ -438,7 +438,7 @@ static uint8_t g_key[] = "\x01\x90\x00\x00\x00\x00\x70\x00\x80\x00\x00\x00\x00\x
 
 static void hash_of(const ProtobufCMessage *message, uint8_t out[BODY_HASH_BYTES])
 {
-    assert_true(body_hash(message, out));
+    body_hash(message, out);
 }
 
 static void assert_same_hash(const ProtobufCMessage *a, const ProtobufCMessage *b, bool same)

@@ -1,0 +1,167 @@
+/* A library to be preloaded: makes the n-th allocation of a process fail, and so many after it.
+ * Tests aim it by a file that they share with the process (named by LOYAL_SHORT_MEMORY); without
+ * the file it does nothing. Each failure leaves its stack in a file beside that one. Not a part of
+ * loyald. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <execinfo.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define AIM_STARTER 0xffffffffU /* whoever is loaded next, not its children */
+#define AIM_CHILD   0xfffffffeU /* whoever is forked next */
+#define STACK_MAX   48
+#define EARLY_BYTES 65536
+
+/* As tests/torture/memory.py packs it. */
+struct aim {
+    uint32_t pid;  /* whose allocations count */
+    uint32_t many; /* how many fail in a row */
+    uint64_t at;   /* the first that fails, from 1; 0: none */
+    uint64_t seen;
+    uint64_t failed;
+};
+
+static struct aim nothing, *aim = &nothing;
+static int stacks = -1;
+static char early[EARLY_BYTES]; /* for dlsym, which allocates before we know whom to ask */
+static size_t early_used;
+static __thread int inside;
+
+static void *(*next_malloc)(size_t);
+static void *(*next_calloc)(size_t, size_t);
+static void *(*next_realloc)(void *, size_t);
+static void (*next_free)(void *);
+static int (*next_posix_memalign)(void **, size_t, size_t);
+static void *(*next_aligned_alloc)(size_t, size_t);
+
+static void find_next(void)
+{
+    if (next_free || inside)
+        return;
+    inside = 1;
+    *(void **)&next_malloc = dlsym(RTLD_NEXT, "malloc");
+    *(void **)&next_calloc = dlsym(RTLD_NEXT, "calloc");
+    *(void **)&next_realloc = dlsym(RTLD_NEXT, "realloc");
+    *(void **)&next_posix_memalign = dlsym(RTLD_NEXT, "posix_memalign");
+    *(void **)&next_aligned_alloc = dlsym(RTLD_NEXT, "aligned_alloc");
+    *(void **)&next_free = dlsym(RTLD_NEXT, "free");
+    inside = 0;
+}
+
+static void *take_early(size_t size)
+{
+    size = (size + 15) / 16 * 16;
+    if (size > sizeof early - early_used)
+        abort();
+    early_used += size;
+    return early + early_used - size;
+}
+
+static int is_early(const void *memory)
+{
+    return (const char *)memory >= early && (const char *)memory < early + sizeof early;
+}
+
+static void note_stack(void)
+{
+    void *frames[STACK_MAX];
+    inside = 1;
+    int depth = backtrace(frames, STACK_MAX);
+    backtrace_symbols_fd(frames, depth, stacks);
+    ssize_t ignored = write(stacks, "\n", 1);
+    (void)ignored;
+    inside = 0;
+}
+
+/* Whether this allocation is to fail. */
+static int fails(void)
+{
+    if (aim->at == 0 || inside || aim->pid != (uint32_t)getpid())
+        return 0;
+    uint64_t number = __atomic_add_fetch(&aim->seen, 1, __ATOMIC_RELAXED);
+    if (number < aim->at || number - aim->at >= aim->many)
+        return 0;
+    if (__atomic_add_fetch(&aim->failed, 1, __ATOMIC_RELAXED) == 1)
+        note_stack();
+    errno = ENOMEM;
+    return 1;
+}
+
+void *malloc(size_t size)
+{
+    find_next();
+    if (!next_free)
+        return take_early(size);
+    return fails() ? NULL : next_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    find_next();
+    if (!next_free)
+        return take_early(count * size);
+    return fails() ? NULL : next_calloc(count, size);
+}
+
+void *realloc(void *memory, size_t size)
+{
+    find_next();
+    if (is_early(memory)) {
+        void *more = malloc(size);
+        size_t most = (size_t)(early + sizeof early - (char *)memory);
+        return more ? memcpy(more, memory, size < most ? size : most) : NULL;
+    }
+    return fails() ? NULL : next_realloc(memory, size);
+}
+
+int posix_memalign(void **memory_out, size_t alignment, size_t size)
+{
+    find_next();
+    return fails() ? ENOMEM : next_posix_memalign(memory_out, alignment, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+    find_next();
+    return fails() ? NULL : next_aligned_alloc(alignment, size);
+}
+
+void free(void *memory)
+{
+    if (memory && !is_early(memory) && next_free)
+        next_free(memory);
+}
+
+static void on_child(void)
+{
+    if (aim->pid == AIM_CHILD)
+        aim->pid = (uint32_t)getpid();
+}
+
+__attribute__((constructor)) static void open_aim(void)
+{
+    const char *path = getenv("LOYAL_SHORT_MEMORY");
+    char beside[4096];
+    void *frames[2];
+    if (!path)
+        return;
+    snprintf(beside, sizeof beside, "%s.stacks", path);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    void *map = mmap(NULL, sizeof *aim, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    stacks = open(beside, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0 || map == MAP_FAILED || stacks < 0)
+        abort();
+    close(fd);
+    backtrace(frames, 2); /* which loads what it needs */
+    pthread_atfork(NULL, NULL, on_child);
+    aim = map;
+    if (aim->pid == AIM_STARTER)
+        aim->pid = (uint32_t)getpid();
+}
