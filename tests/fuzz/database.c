@@ -118,7 +118,21 @@ static int64_t number_make(struct input *script)
     return kind < 0xf8 ? extremes[kind & 7] : (int64_t)input_number(script);
 }
 
-/* Other values in some places: null, a number in the column's form, or any bytes. */
+/* One byte of a value is another, or it ends earlier. */
+static void value_spoil(PGresult *result, int row, int column)
+{
+    struct input *script = database.script;
+    const struct fake_cell *cell = result_cell(result, row, column);
+    uint8_t at = input_byte(script), byte = input_byte(script);
+    if (cell->size <= 0)
+        return;
+    if (byte == 0x80)
+        result_set(result, row, column, cell->bytes, at % cell->size);
+    else
+        cell->bytes[at % cell->size] = (char)byte;
+}
+
+/* Other values in some places: null, a number in the column's form, spoilt, or any bytes. */
 static void values_change(PGresult *result)
 {
     struct input *script = database.script;
@@ -128,6 +142,8 @@ static void values_change(PGresult *result)
         size_t size;
         if (kind == 0) {
             result_set(result, row, column, NULL, -1);
+        } else if (kind == 2) {
+            value_spoil(result, row, column);
         } else if (kind & 1) {
             result_number(result, row, column, number_make(script));
         } else {

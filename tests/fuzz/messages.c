@@ -13,7 +13,7 @@
 #include "rules.h"
 #include "validate.h"
 
-#define VARIANTS     3
+#define VARIANTS     8
 #define MESSAGES_MAX 256
 
 static struct {
@@ -24,7 +24,8 @@ static struct {
 /* What is under construction: which member of each oneof is taken. */
 struct making {
     struct arena arena;
-    unsigned variant;
+    unsigned variant; /* of the message: which members of oneofs, whether all fields */
+    unsigned depth;   /* of what is made now */
     uint8_t key;
 };
 
@@ -35,7 +36,7 @@ static int64_t integer_of(const struct making *making, const struct rule *rule,
                           const ProtobufCFieldDescriptor *field)
 {
     if (!strcmp(field->name, "kind"))
-        return 1 + making->variant;
+        return 1 + making->variant % 3;
     if (field->type == PROTOBUF_C_TYPE_ENUM)
         return 1;
     if (rule && rule->form == RULE_DATE)
@@ -52,15 +53,14 @@ static int64_t integer_of(const struct making *making, const struct rule *rule,
 static const char *text_of(const struct making *making, const struct rule *rule,
                            const ProtobufCFieldDescriptor *field)
 {
-    static const char *const identifiers[VARIANTS] = {"9826001", "+44 1632 960001",
-                                                      "ann@example.com"};
+    static const char *const identifiers[] = {"9826001", "+44 1632 960001", "ann@example.com"};
     if (rule && rule->form == RULE_CURRENCY)
         return "EUR";
     if (!strcmp(field->name, "merchant") || !strcmp(field->name, "recipient"))
         return "alpha";
     if (!strcmp(field->name, "source"))
         return "beta";
-    return !strcmp(field->name, "value") ? identifiers[making->variant] : "1";
+    return !strcmp(field->name, "value") ? identifiers[making->variant % 3] : "1";
 }
 
 static ProtobufCBinaryData bytes_of(struct making *making, const struct rule *rule,
@@ -101,21 +101,22 @@ static void repeated_put(struct making *making, const ProtobufCFieldDescriptor *
     *(void **)(void *)(base + field->offset) = element;
 }
 
-/* The first variant of a message leaves out what need not be there. */
+/* Some variants of a message leave out what need not be there, some leave out nothing. */
 static bool is_wanted(const struct making *making, const struct rule *rule,
                       const ProtobufCFieldDescriptor *field)
 {
+    bool is_required = rule && rule->required;
     if (!strcmp(field->name, "standing") || !strcmp(field->name, "reason") ||
         !strcmp(field->name, "channel") || !strcmp(field->name, "cursor"))
-        return (rule && rule->required) || making->variant == 2;
-    return (rule && rule->required) || making->variant > 0;
+        return is_required || making->variant % 4 == 2;
+    return is_required || making->variant % 4 > 0;
 }
 
 static ProtobufCMessage *message_make(struct making *making, const ProtobufCMessageDescriptor *type)
 {
     const struct rule *rules = rules_of(type);
     char *base = arena_alloc(&making->arena, type->sizeof_message);
-    unsigned oneof_members = 0, taken = 0;
+    unsigned oneof_members = 0, taken = 0, wanted = making->variant >> making->depth++;
     protobuf_c_message_init(type, base);
     for (unsigned i = 0; i < type->n_fields; i++)
         oneof_members += (type->fields[i].flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
@@ -123,7 +124,7 @@ static ProtobufCMessage *message_make(struct making *making, const ProtobufCMess
         const ProtobufCFieldDescriptor *field = &type->fields[i];
         const struct rule *rule = rules ? &rules[i] : NULL;
         if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
-            if (taken++ != (making->variant + 1) % oneof_members)
+            if (taken++ != wanted % oneof_members)
                 continue;
             *(uint32_t *)(void *)(base + field->quantifier_offset) = field->id;
         } else if (!is_wanted(making, rule, field)) {
@@ -134,6 +135,7 @@ static ProtobufCMessage *message_make(struct making *making, const ProtobufCMess
         else
             value_put(making, field, rule, base + field->offset);
     }
+    making->depth--;
     return (ProtobufCMessage *)(void *)base;
 }
 

@@ -64,11 +64,12 @@ int result_row(PGresult *result)
 void result_set(PGresult *result, int row, int column, const void *bytes, int size)
 {
     struct fake_cell *cell = result_cell(result, row, column);
-    free(cell->bytes);
-    cell->bytes = room_for(1, size > 0 ? (size_t)size + 1 : 1);
-    cell->size = size;
+    char *room = room_for(1, size > 0 ? (size_t)size + 1 : 1);
     if (size > 0)
-        memcpy(cell->bytes, bytes, (size_t)size);
+        memcpy(room, bytes, (size_t)size); /* perhaps of the old value */
+    free(cell->bytes);
+    cell->bytes = room;
+    cell->size = size;
 }
 
 void result_number(PGresult *result, int row, int column, int64_t number)

@@ -430,12 +430,11 @@ void world_greet(struct world *world)
     world_turn(world);
 }
 
-/* The message with the cursor that was answered last, or NULL: it asks for none. */
+/* The message with the cursor that was answered last, none at first; NULL: it asks for none. */
 static uint8_t *with_cursor(const struct world *world, const uint8_t *bytes, size_t *size)
 {
     struct validation validation;
-    if (world->cursor_size == 0 ||
-        !validate_message(&loyal__v1__request__descriptor, bytes, *size, 0, &validation))
+    if (!validate_message(&loyal__v1__request__descriptor, bytes, *size, 0, &validation))
         return NULL;
     Loyal__V1__Request *request = loyal__v1__request__unpack(NULL, *size, bytes);
     ProtobufCMessage *body = (ProtobufCMessage *)request->hello;

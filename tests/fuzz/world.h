@@ -20,8 +20,8 @@ void world_end(struct world *world);
 
 /* Says Hello as it should be said. */
 void world_greet(struct world *world);
-/* One message, in memory of its own. In place of a cursor of one byte goes the last one answered.
- */
+/* One message, in memory of its own. In place of a cursor of one byte goes the last one answered,
+ * or none. */
 void world_send(struct world *world, const uint8_t *bytes, size_t size);
 /* Turns the loop until nothing moves any more. */
 void world_turn(struct world *world);
