@@ -342,7 +342,7 @@ static bool grant_fill(struct request *request, const struct query_rows *rows, i
     out->terminal = query_text(request, rows, row, GRANT_TERMINAL);
     if (is_operator(request))
         out->operator_ = query_text(request, rows, row, GRANT_OPERATOR);
-    grant->last_day = (uint32_t)zone_day(out->until_us - 1);
+    grant->last_day = (uint32_t)zone_day(out->until_us > 0 ? out->until_us - 1 : 0);
     return shown_fields(request, (int)query_number(rows, row, GRANT_FIELDS), &grant->n_fields,
                         &grant->fields);
 }
