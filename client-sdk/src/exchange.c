@@ -81,9 +81,10 @@ static void deliver_over(struct loyal_client *client)
 /* ---- answers ---- */
 
 /* Decided before the key was looked up: says nothing of an earlier attempt. */
-static bool is_of_session(enum loyal_code code)
+static bool is_before_key(enum loyal_code code)
 {
-    return code >= LOYAL_CODE_MALFORMED && code <= LOYAL_CODE_NOT_ALLOWED;
+    return (code >= LOYAL_CODE_MALFORMED && code <= LOYAL_CODE_NOT_ALLOWED) ||
+           code == LOYAL_CODE_INTERNAL || code == LOYAL_CODE_UNKNOWN_MEMBER;
 }
 
 static bool is_repeated(struct loyal_client *client, struct pending *pending, int64_t now_us)
@@ -116,7 +117,7 @@ static void take_response(struct loyal_client *client, struct pending *pending,
         return;
     }
     if (pending->uncertain && (answer->kind == LOYAL_RETRY ||
-                               (answer->kind == LOYAL_REFUSED && is_of_session(answer->code))))
+                               (answer->kind == LOYAL_REFUSED && is_before_key(answer->code))))
         answer->kind = LOYAL_UNKNOWN;
     if (pending->verb == LOYAL_PING && answer->kind == LOYAL_OK) {
         client->server_time_us = answer->as_of_us;

@@ -47,6 +47,7 @@ struct master {
     int child_count;
     struct service service;
     struct successor successor;
+    bool is_reloaded_since; /* the successor began: it must reload, too */
     struct predecessor predecessor;
     unsigned ticks;
     int64_t tick_us;    /* of the last tick */
@@ -285,6 +286,8 @@ static void on_successor_ready(void *ctx)
         return;
     }
     log_info("upgraded", "successor=%d", (int)pid);
+    if (master->is_reloaded_since)
+        kill(pid, SIGHUP);
     service_becomes(&master->service, pid);
     stats_set(&options->page->is_handed_over, 1);
     if (master->http)
@@ -303,9 +306,11 @@ static void upgrade(struct master *master)
         err_set(&err, "it has not taken over itself yet");
     else if (master->successor.pid)
         err_set(&err, "one is under way: pid %d", (int)master->successor.pid);
-    else if (successor_start(&master->successor, master->base, options->argv, sets, &err))
+    else if (successor_start(&master->successor, master->base, options->argv, sets, &err)) {
+        master->is_reloaded_since = false;
         log_info("upgrading", "program=%s successor=%d", options->argv[0],
                  (int)master->successor.pid);
+    }
     if (*err.text)
         log_warning("upgrade_refused", "reason=\"%s\"", err.text);
 }
@@ -347,8 +352,10 @@ static void reload(struct master *master)
     if (master->kill_at_us)
         return;
     service_reload_begins(&master->service);
-    if (master->options.reload(master->options.ctx))
+    if (master->options.reload(master->options.ctx)) {
         signal_children(master, SIGHUP, true);
+        master->is_reloaded_since = true;
+    }
     service_reload_ends(&master->service);
 }
 

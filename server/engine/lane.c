@@ -55,9 +55,10 @@ static void lane_end_all(struct lane *lane, int code)
     engine_end_all(lane->engine, &lane->queue, code);
 }
 
-/* Their hints were wrong: back to S0, three times at most. */
-static void strangers_return(struct lane *lane)
+/* Their hints were wrong: back to S0, three times at most. False: there were none. */
+static bool strangers_return(struct lane *lane)
 {
+    bool is_any = lane->batch.strangers.first;
     struct posting *posting;
     while ((posting = posting_list_pop(&lane->batch.strangers))) {
         hints_drop(lane->engine->hints, posting->identifier_hash);
@@ -67,6 +68,7 @@ static void strangers_return(struct lane *lane)
         else
             posting_answer(posting, ENGINE_TRANSIENT);
     }
+    return is_any;
 }
 
 static void batch_requeue(struct lane *lane)
@@ -113,7 +115,8 @@ static void batch_bisect(struct lane *lane, int code_alone)
     batch_requeue(lane);
 }
 
-static void batch_fail(struct lane *lane)
+/* was_larger: some have left it already, and it may have failed because of them. */
+static void batch_fail(struct lane *lane, bool was_larger)
 {
     enum lane_failure failure = lane->failure;
     _Static_assert(LANE_LOST == STATS_FAILURES, "each failure is counted");
@@ -130,7 +133,12 @@ static void batch_fail(struct lane *lane)
         else
             batch_repeat(lane, REPEATS_MAX);
         break;
-    case LANE_POISON: batch_bisect(lane, ENGINE_INTERNAL); break;
+    case LANE_POISON:
+        if (was_larger)
+            batch_requeue(lane);
+        else
+            batch_bisect(lane, ENGINE_INTERNAL);
+        break;
     default:
         posting_list_prepend(&lane->batch.postings, &lane->batch.again);
         all_answer(&lane->batch.postings, lane->is_unknown       ? ENGINE_OUTCOME_UNKNOWN
@@ -182,11 +190,11 @@ static void batch_end(struct lane *lane)
 {
     pace_note(&lane->pace, lane->taken, clock_monotonic_us() - lane->began_us);
     lane->taken = 0;
-    strangers_return(lane);
+    bool was_larger = strangers_return(lane);
     if (lane->failure == LANE_GOOD)
         batch_succeed(lane);
     else
-        batch_fail(lane);
+        batch_fail(lane, was_larger);
     batch_reset(&lane->batch);
     lane->state = LANE_IDLE;
     lane_wake(lane);

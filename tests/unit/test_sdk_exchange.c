@@ -116,6 +116,33 @@ static void an_open_question_stays_open(void **state)
     stop(&client);
 }
 
+/* Both are said before the key is looked up, so they say nothing of the first attempt. */
+static bool then_refused(struct fake_peer *peer, const Loyal__V1__Request *request, void *context)
+{
+    const struct script *noted = context;
+    bool is_first = server.requests == 1;
+    fake_send_outcome(peer, request->id, is_first ? LOYAL_UNKNOWN : LOYAL_REFUSED,
+                      is_first ? LOYAL_CODE_OUTCOME_UNKNOWN : noted->mode);
+    return true;
+}
+
+static void what_no_key_decided_leaves_it_open(void **state)
+{
+    static const int codes[] = {LOYAL_CODE_INTERNAL, LOYAL_CODE_UNKNOWN_MEMBER,
+                                LOYAL_CODE_NOT_ENOUGH_POINTS};
+    const struct loyal_answer *answer = NULL;
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        start(fake_welcome, then_refused);
+        script.mode = codes[i];
+        struct loyal_options options = options_make();
+        struct loyal_client *client = client_make(&options);
+        assert_int_equal(loyal_call(client, &PING, &answer), i < 2 ? LOYAL_UNKNOWN : LOYAL_REFUSED);
+        assert_int_equal(answer->code, codes[i]);
+        stop(&client);
+    }
+}
+
 static void a_late_answer_is_nobodys(void **state)
 {
     const struct loyal_answer *answer = NULL;
@@ -428,6 +455,7 @@ int main(void)
         cmocka_unit_test(a_call),
         cmocka_unit_test(a_call_repeats_under_one_key),
         cmocka_unit_test(an_open_question_stays_open),
+        cmocka_unit_test(what_no_key_decided_leaves_it_open),
         cmocka_unit_test(a_late_answer_is_nobodys),
         cmocka_unit_test(certificates_are_refused),
         cmocka_unit_test(files_are_named_when_wrong),

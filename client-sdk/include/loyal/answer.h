@@ -33,7 +33,7 @@ struct loyal_status {
 };
 
 /* Everything in it belongs to the library: of loyal_call it lives until the next call on this
- * client, of a callback until it returns. */
+ * client, of a callback until it returns or destroys its client. */
 struct loyal_answer {
     enum loyal_kind kind;
     enum loyal_code code;
