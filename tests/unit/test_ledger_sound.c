@@ -79,7 +79,7 @@ static void test_entries_can_be_reversed(void **state)
 static void test_the_rule_of_an_earn_exists(void **state)
 {
     (void)state;
-    struct him him;
+    struct him him = {0};
     sound(&him)->entry.kind = ENTRY_EARN;
     him.entry.rule_version = 3;
     assert_null(ledger_fault(&him.member, &terms));
@@ -91,7 +91,7 @@ static void test_the_rule_of_an_earn_exists(void **state)
 static void test_lots_not_read_are_not_summed(void **state)
 {
     (void)state;
-    struct him him;
+    struct him him = {0};
     sound(&him)->member.lots_read = false;
     him.member.lots = NULL;
     assert_null(ledger_fault(&him.member, &terms));
