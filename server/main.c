@@ -28,6 +28,7 @@
 
 struct program {
     const char *config_file;
+    bool has_config; /* it was named */
     struct config *config;
     struct domain_clock *clock;
     struct secret_memory secrets;
@@ -346,16 +347,29 @@ static int make_keyring(const char *path)
     return EXIT_CONFIG;
 }
 
+/* NULL: those of the defaults. */
+static int print_limits(const char *config_file)
+{
+    struct err err = {0};
+    struct config *config =
+        config_file ? config_create(config_file, &err) : config_create_numbers();
+    if (!config) {
+        fprintf(stderr, "loyald: %s\n", config_file ? err.text : "no memory");
+        return EXIT_CONFIG;
+    }
+    session_print_limits(stdout, config);
+    config_print_limits(stdout, config);
+    config_destroy(&config);
+    return EXIT_SUCCESS;
+}
+
 static int carry_out(struct program *program, enum command command, const char *keyring_file)
 {
     switch (command) {
     case COMMAND_RUN: return run(program);
     case COMMAND_CHECK_CONFIG: return check_config(program);
     case COMMAND_MAKE_KEYRING: return make_keyring(keyring_file);
-    case COMMAND_LIMITS:
-        session_print_limits(stdout);
-        config_print_limits(stdout);
-        break;
+    case COMMAND_LIMITS: return print_limits(program->has_config ? program->config_file : NULL);
     case COMMAND_DUMP_FSM: fsm_print(stdout); break;
     case COMMAND_DUMP_OPTIONS: config_print_options(stdout); break;
     case COMMAND_DUMP_METRICS: metrics_list(stdout); break;
@@ -397,6 +411,7 @@ int main(int argc, const char **argv)
     }
     struct program program = {
         .config_file = config_file ? config_file : CONFIG_FALLBACK,
+        .has_config = config_file != NULL,
         .argv = (char *const *)(uintptr_t)argv,
         .pid_fd = -1,
     };

@@ -80,6 +80,8 @@ void config_take(struct config *config, struct config *fresh);
 bool config_split_address(const char *text, char host_out[256], char port_out[6]) must_check;
 
 /* For --dump-config-options: a line an option, tabs between name, type, default, range, reload and
- * meaning. For --limits: the options that are limits, with default and range. */
+ * meaning. For --limits: the options that are limits, with value and range. */
 void config_print_options(FILE *out);
-void config_print_limits(FILE *out);
+void config_print_limits(FILE *out, const struct config *config);
+/* The default numbers, and nothing else: limits without a file. NULL without memory. */
+struct config *config_create_numbers(void);

@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <libpq-fe.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])
@@ -196,13 +197,24 @@ void config_print_options(FILE *out)
     }
 }
 
-void config_print_limits(FILE *out)
+struct config *config_create_numbers(void)
+{
+    struct config *config = calloc(1, sizeof *config);
+    for (size_t i = 0; config && i < LENGTH(OPTIONS); i++) {
+        if (OPTIONS[i].type == OPTION_NUMBER)
+            *(int *)(void *)((char *)config + OPTIONS[i].offset) = atoi(OPTIONS[i].value_default);
+    }
+    return config;
+}
+
+void config_print_limits(FILE *out, const struct config *config)
 {
     for (size_t i = 0; i < LENGTH(OPTIONS); i++) {
         const struct option *option = &OPTIONS[i];
         if (option->type != OPTION_NUMBER)
             continue;
-        fprintf(out, "%-24s %10s  %s (option, %d..%d)\n", option->name, option->value_default,
+        const void *field = (const char *)config + option->offset;
+        fprintf(out, "%-24s %10d  %s (option, %d..%d)\n", option->name, *(const int *)field,
                 option->meaning, option->min, option->max);
     }
 }

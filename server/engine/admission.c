@@ -72,12 +72,19 @@ uint32_t engine_delay_ms(struct engine *engine, int64_t us)
     return (uint32_t)(us / 2 + (int64_t)(engine->random >> 33) % us) / 1000;
 }
 
+/* Behind S0 they go on to their lanes whatever has become of these, lest a refusal comes late: so
+ * they count here, for all lanes alike. */
 uint32_t engine_crowded_ms(struct engine *engine, struct fair_party party)
 {
     int64_t drain_us = DELAY_US_MAX;
+    int coming = (engine->unresolved.count + engine->resolving.count) / engine->options.lanes;
     for (int i = 0; i < engine->options.lanes; i++) {
         struct lane *lane = &engine->lanes[i];
-        if (!fair_is_refused(&lane->queue, party, lane_queue_max(lane)))
+        if (lane->queue.count < lane_queue_max(lane) - coming)
+            return 0;
+        struct fair_queue *longest =
+            lane->queue.count < engine->unresolved.count ? &engine->unresolved : &lane->queue;
+        if (!fair_is_refused(longest, party, 1))
             return 0;
         int64_t own_us = lane_drain_us(lane);
         drain_us = own_us < drain_us ? own_us : drain_us;

@@ -94,9 +94,18 @@ static struct fair_terminal *terminal_of(struct fair_queue *queue, struct fair_p
     return terminal;
 }
 
-/* ---- who has the most ---- */
+/* ---- who goes ---- */
 
-static struct fair_merchant *merchant_with_the_most(struct fair_queue *queue)
+/* Whether the terminal has its share already: of what waits each merchant an equal part, and of
+ * that each of his terminals. */
+static bool has_its_share(const struct fair_queue *queue, const struct fair_terminal *terminal)
+{
+    const struct fair_merchant *merchant = terminal->merchant;
+    return (int64_t)merchant->count * queue->merchant_count >= queue->count &&
+           (int64_t)terminal->count * merchant->terminal_count >= merchant->count;
+}
+
+static struct fair_merchant *merchant_with_the_most(const struct fair_queue *queue)
 {
     struct fair_merchant *merchant, *most = TAILQ_FIRST(&queue->ring);
     TAILQ_FOREACH (merchant, &queue->ring, in_ring) {
@@ -104,11 +113,11 @@ static struct fair_merchant *merchant_with_the_most(struct fair_queue *queue)
         if (merchant->count > most->count)
             most = merchant;
     }
-    queue->most = most;
     return most;
 }
 
-static struct fair_terminal *terminal_with_the_most(const struct fair_merchant *merchant)
+/* The newest of the terminal with the most. */
+static struct fair_item *newest_of(const struct fair_merchant *merchant)
 {
     struct fair_terminal *terminal, *most = TAILQ_FIRST(&merchant->ring);
     TAILQ_FOREACH (terminal, &merchant->ring, in_ring) {
@@ -116,42 +125,15 @@ static struct fair_terminal *terminal_with_the_most(const struct fair_merchant *
         if (terminal->count > most->count)
             most = terminal;
     }
-    return most;
+    return TAILQ_LAST(&most->items, fair_items);
 }
 
-/* Whether nobody has so many that he could give one away and still have as many as the merchant
- * then has. Those who were served since `most` was noted took turns: it is off by one at most. */
-static bool has_the_most(struct fair_queue *queue, const struct fair_merchant *merchant)
-{
-    const struct fair_merchant *most = queue->most ? queue->most : merchant_with_the_most(queue);
-    return most && merchant->count + 1 >= most->count;
-}
-
-static bool terminal_has_the_most(const struct fair_terminal *terminal)
-{
-    const struct fair_terminal *most = terminal_with_the_most(terminal->merchant);
-    return !most || terminal->count + 1 >= most->count;
-}
-
-/* NULL: the newcomer itself. */
-static struct fair_item *who_goes(struct fair_queue *queue, const struct fair_terminal *newcomer)
-{
-    const struct fair_merchant *merchant = newcomer->merchant;
-    if (queue->count == 0)
-        return NULL; /* nothing waits, and nothing may */
-    if (!has_the_most(queue, merchant))
-        merchant = merchant_with_the_most(queue);
-    else if (terminal_has_the_most(newcomer))
-        return NULL;
-    return TAILQ_LAST(&terminal_with_the_most(merchant)->items, fair_items);
-}
-
-bool fair_is_refused(struct fair_queue *queue, struct fair_party party, int count_max)
+bool fair_is_refused(const struct fair_queue *queue, struct fair_party party, int count_max)
 {
     if (queue->count < count_max)
         return false;
     const struct fair_terminal *terminal = terminal_find(queue, party);
-    return terminal && has_the_most(queue, terminal->merchant) && terminal_has_the_most(terminal);
+    return terminal && terminal->count > 0 && has_its_share(queue, terminal);
 }
 
 /* ---- in and out ---- */
@@ -163,10 +145,10 @@ struct fair_item *fair_push(struct fair_queue *queue, struct fair_item *item, in
         return item;
     struct fair_merchant *merchant = terminal->merchant;
     struct fair_item *refused = NULL;
-    if (queue->count >= count_max) {
-        refused = who_goes(queue, terminal);
-        if (!refused)
-            return item;
+    if (queue->count >= count_max && (queue->count == 0 || has_its_share(queue, terminal)))
+        return item;
+    if (queue->count / 2 >= count_max && queue->count > 0) {
+        refused = newest_of(merchant_with_the_most(queue));
         fair_remove(queue, refused);
     }
     if (terminal->count++ == 0) {
@@ -179,8 +161,7 @@ struct fair_item *fair_push(struct fair_queue *queue, struct fair_item *item, in
     }
     TAILQ_INSERT_TAIL(&terminal->items, item, in_terminal);
     item->terminal = terminal;
-    if (queue->count++ == 0 || (queue->most && merchant->count > queue->most->count))
-        queue->most = merchant;
+    queue->count++;
     return refused;
 }
 
@@ -198,8 +179,6 @@ void fair_remove(struct fair_queue *queue, struct fair_item *item)
     if (--merchant->count == 0) {
         TAILQ_REMOVE(&queue->ring, merchant, in_ring);
         queue->merchant_count--;
-        if (queue->most == merchant)
-            queue->most = NULL;
     }
 }
 
@@ -252,5 +231,4 @@ void fair_each(struct fair_queue *queue, void (*call)(struct fair_item *item, vo
             }
         }
     }
-    queue->most = NULL;
 }

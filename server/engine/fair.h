@@ -1,6 +1,6 @@
 /* A queue in which nobody waits longer because others ask more: merchants take turns, and within a
  * merchant his terminals; each terminal's own requests keep their order. What waits is bounded:
- * past the bound somebody goes who uses the most, never one who uses less than others. Used by
+ * past the bound those are refused who have their share of it, never one who has less. Used by
  * lanes, reader and desks; knows nothing of what waits. */
 #pragma once
 
@@ -33,8 +33,7 @@ struct fair_queue {
     struct fair_merchant *merchants; /* whoever ever waited here */
     struct fair_terminal *terminals;
     TAILQ_HEAD(fair_ring, fair_merchant) ring; /* who waits, whose turn it is first */
-    struct fair_merchant *most; /* has the most, or had when turns were last taken; NULL: unknown */
-    int merchant_count;         /* in the ring */
+    int merchant_count;                        /* in the ring */
     int count;
 };
 
@@ -42,13 +41,14 @@ void fair_init(struct fair_queue *queue);
 /* Forgets the parties; nothing may wait any more. */
 void fair_free(struct fair_queue *queue);
 
-/* Puts it behind its terminal's others. Returns NULL, or what may not wait: where count_max wait
- * already (or there is no memory) it is the newest of the terminal that has the most of the
- * merchant that has the most, which may be this one. O(1) but for the search for whoever has the
- * most. */
+/* Puts it behind its terminal's others. Returns NULL, or what may not wait. From count_max on that
+ * is this one, if its terminal has its share of what waits already: so a refusal comes at once. Who
+ * has less is taken, up to twice as many in all; from there on the newest goes of the terminal that
+ * has the most of the merchant that has the most. Without memory it is this one. O(1) up to there.
+ */
 struct fair_item *fair_push(struct fair_queue *queue, struct fair_item *item, int count_max);
 /* Whether fair_push would give back the party's own. */
-bool fair_is_refused(struct fair_queue *queue, struct fair_party party, int count_max);
+bool fair_is_refused(const struct fair_queue *queue, struct fair_party party, int count_max);
 /* The next by turns, or NULL. */
 struct fair_item *fair_pop(struct fair_queue *queue);
 /* Takes one out of turn. */

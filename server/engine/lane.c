@@ -63,6 +63,7 @@ static bool strangers_return(struct lane *lane)
     while ((posting = posting_list_pop(&lane->batch.strangers))) {
         hints_drop(lane->engine->hints, posting->identifier_hash);
         posting->decision = NULL;
+        posting->is_admitted = true;
         if (posting->returns++ < RETURNS_MAX)
             reader_resolve(lane->engine, posting);
         else
@@ -394,13 +395,12 @@ void lane_wake(struct lane *lane)
 
 /* ---- what waits ---- */
 
-/* What is under way counts, too, for it may come back, its part of what S0 will send, and what
- * waits for members whom others hold. */
+/* What is under way counts, too, for it may come back, and what waits for members whom others
+ * hold. */
 int lane_queue_max(const struct lane *lane)
 {
     const struct engine_options *options = &lane->engine->options;
     const struct engine *engine = lane->engine;
-    int coming = (engine->unresolved.count + engine->resolving.count) / options->lanes;
     const struct lane *waiter = &engine->lanes[options->lanes];
     int held = waiter->taken + waiter->returned.count;
     int under_way = lane->taken + lane->returned.count;
@@ -409,7 +409,7 @@ int lane_queue_max(const struct lane *lane)
         int in_time = pace_count_in(&lane->pace, options->queue_ms_max * INT64_C(1000));
         count = in_time < count ? in_time : count;
     }
-    return count > coming ? count - coming : 0;
+    return count > 0 ? count : 0;
 }
 
 int64_t lane_drain_us(const struct lane *lane)
@@ -427,7 +427,7 @@ static bool comes_too_late(const struct lane *lane, const struct fair_item *item
 
 void lane_push(struct lane *lane, struct posting *posting)
 {
-    bool is_admitted = posting->returns > 0; /* when it came */
+    bool is_admitted = posting->is_admitted;
     struct engine *engine = lane->engine;
     struct fair_item *item = &posting->waiting;
     if (!is_admitted && comes_too_late(lane, item))

@@ -84,11 +84,17 @@ static void cut(struct conn *conn, const char *reason)
              evbuffer_get_length(bufferevent_get_input(conn->bev)));
 }
 
+/* Of answers not read, and of a frame not ended. */
+static size_t held_bytes(const struct conn *conn)
+{
+    return conn_unsent(conn) + evbuffer_get_length(bufferevent_get_input(conn->bev));
+}
+
 static struct conn *largest(struct net_server *server)
 {
     struct conn *found = TAILQ_FIRST(&server->watched);
     for (struct conn *conn = found; conn; conn = TAILQ_NEXT(conn, in_watched)) {
-        if (conn_unsent(conn) > conn_unsent(found))
+        if (held_bytes(conn) > held_bytes(found))
             found = conn;
     }
     return found;
@@ -97,7 +103,7 @@ static struct conn *largest(struct net_server *server)
 void stall_tick(struct net_server *server, int64_t now_us)
 {
     int64_t limit_us = now_us - server->options.stall_timeout_s * INT64_C(1000000);
-    size_t unsent = 0;
+    size_t held = 0;
     struct conn *conn, *next;
     for (conn = TAILQ_FIRST(&server->watched); conn; conn = next) {
         next = TAILQ_NEXT(conn, in_watched);
@@ -110,12 +116,12 @@ void stall_tick(struct net_server *server, int64_t now_us)
             stall_watch_frame(conn, false, false);
             conn_close(conn); /* what was begun is answered */
         } else {
-            unsent += conn_unsent(conn);
+            held += held_bytes(conn);
         }
     }
-    while (unsent > SERVER_UNSENT_BYTES_MAX && (conn = largest(server))) {
-        unsent -= conn_unsent(conn);
-        cut(conn, "too many answers not read");
+    while (held > SERVER_UNSENT_BYTES_MAX && (conn = largest(server))) {
+        held -= held_bytes(conn);
+        cut(conn, "too much held for clients");
         conn_abort(conn);
     }
 }

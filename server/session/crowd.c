@@ -10,7 +10,6 @@
 #include "validate.h"
 
 #define REFUSALS_A_TICK 2000 /* of 100 ms: some percent of a core */
-#define REST_MS         15   /* what comes meanwhile is read and refused at once, in time */
 #define WAKE_MS         5
 
 static bool is_posting(uint32_t body)
@@ -82,9 +81,8 @@ void crowd_tick(struct worker *worker)
 
 /* ---- refusing ---- */
 
-/* Reading a socket costs more than refusing what is read: so whoever was refused is read again a
- * little later, and answered together for all that he has sent meanwhile. Where even that becomes
- * too much, he is not read for as long as he was told to wait. */
+/* Where refusing itself becomes too much, who sends is not read for as long as he was told to wait.
+ */
 bool crowd_refuses(struct session *session, const uint8_t *bytes, size_t size)
 {
     struct worker *worker = session->worker;
@@ -98,8 +96,10 @@ bool crowd_refuses(struct session *session, const uint8_t *bytes, size_t size)
         return false;
     tally_request(worker, body);
     answer_send(session, validate_peek_id(bytes, size), &answer);
-    rest(session, worker->refusals_left > 0 ? REST_MS : answer.retry_after_ms);
-    worker->refusals_left -= worker->refusals_left > 0;
+    if (worker->refusals_left > 0)
+        worker->refusals_left--;
+    else
+        rest(session, answer.retry_after_ms);
     return true;
 }
 

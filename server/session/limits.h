@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "config/config.h"
+
 #define PROTOCOL_VERSION        1
 #define KEY_AGE_DAYS_MAX        35   /* R35 */
 #define KEY_AHEAD_S_MAX         600  /* R32 */
@@ -16,4 +18,8 @@
 #define REQUEST_LATE_MS_MAX     1000 /* after its deadline, an answer comes whatever happens */
 #define REQUEST_ARENA_KEPT      ((size_t)16 * 1024) /* a spare request keeps no more than this */
 
-void session_print_limits(FILE *out);
+#define REQUESTS_SPARE 1024 /* of the pool: those that are no postings, and those kept */
+/* Of arenas, in a worker. */
+#define WORKER_REQUESTS_BYTES_MAX ((size_t)64 * 1024 * 1024)
+
+void session_print_limits(FILE *out, const struct config *config);

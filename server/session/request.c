@@ -26,10 +26,12 @@ static void release_nothing(void *arena, void *pointer)
 static struct request *request_take(struct worker *worker)
 {
     struct request *request = TAILQ_FIRST(&worker->spare);
-    if (worker->request_count >= worker->request_max)
+    if (worker->request_count >= worker->request_max ||
+        worker->request_bytes >= WORKER_REQUESTS_BYTES_MAX)
         return NULL;
     if (request) {
         TAILQ_REMOVE(&worker->spare, request, in_list);
+        worker->spare_count--;
     } else {
         request = calloc(1, sizeof *request);
         if (!request)
@@ -48,11 +50,19 @@ static void request_give(struct worker *worker, struct request *request)
         arena_free(&request->arena);
     else
         arena_reset(&request->arena);
+    worker->request_bytes -= request->counted_bytes;
+    request->counted_bytes = 0;
     request->session = NULL;
     request->message = NULL;
     request->progress = NULL;
-    TAILQ_INSERT_HEAD(&worker->spare, request, in_list);
     worker->request_count--;
+    if (worker->spare_count < REQUESTS_SPARE) {
+        TAILQ_INSERT_HEAD(&worker->spare, request, in_list);
+        worker->spare_count++;
+    } else {
+        arena_free(&request->arena);
+        free(request);
+    }
     crowd_let_go(worker);
 }
 
@@ -118,6 +128,8 @@ void request_receive(struct session *session, const uint8_t *bytes, size_t size)
             request_give(worker, request);
         return;
     }
+    request->counted_bytes = request->arena.used_bytes;
+    worker->request_bytes += request->counted_bytes;
     begin(session, request);
     crowd_hold(session);
     struct answer answer;
@@ -143,8 +155,11 @@ void request_answer(struct request *request, const struct answer *of_handler)
     struct answer whole = whole_answer(request, of_handler), *answer = &whole;
     if (answer->code == OUTCOME_CODE(NOT_IDENTIFIED) && session->state == SESSION_OPEN)
         session_lose_right(session);
+    struct answer own = *answer;
+    if (own.retry_after_ms == 0)
+        own.retry_after_ms = request->retry_after_ms;
     if (!request->is_answered)
-        answer_send(session, request->id, answer);
+        answer_send(session, request->id, &own);
     tally_end(session->worker, request);
     TAILQ_REMOVE(&session->requests, request, in_list);
     if (session->conn)
@@ -183,6 +198,5 @@ void request_expire_all(struct worker *worker)
 void request_answer_code(struct request *request, int code)
 {
     struct answer answer = answer_of(code);
-    answer.retry_after_ms = request->retry_after_ms;
     request_answer(request, &answer);
 }

@@ -1,5 +1,4 @@
 /* What the files of session/ share: a worker's sessions and their requests. Private to session/.
- *
  * Lifetimes: a session lives until its connection is gone and its last request is answered; a
  * request from its frame to request_answer, which every path of a handler reaches exactly once. */
 #pragma once
@@ -36,14 +35,14 @@ struct worker {
     struct ref_table *refs;
     struct quota *quota;
     TAILQ_HEAD(session_list, session) sessions;
-    struct request_list spare; /* the pool */
-    size_t request_count;      /* out of the pool */
-    size_t request_max;
+    struct request_list spare;                      /* the pool */
+    size_t request_count, request_max, spare_count; /* request_count: out of the pool */
+    size_t request_bytes;                           /* of their arenas, as unpacked */
     size_t held_count; /* sessions that are not read until the pool has room again */
     TAILQ_HEAD(resting_list, session) resting; /* sessions that are not read for a moment */
     struct event *wake;                        /* while there are such */
-    int refusals_left; /* of this tick: what more there are cost their senders a longer rest */
-    struct request_list strangers;  /* Hellos that wait for the refresh under way */
+    int refusals_left;             /* of this tick: what more there are cost their senders a rest */
+    struct request_list strangers; /* Hellos that wait for the refresh under way */
     struct request_list latecomers; /* and those that came after it began */
     bool is_refreshing;
     struct waiter refresh;
@@ -81,6 +80,7 @@ struct request {
     uint64_t id;
     int64_t received_us, deadline_us; /* clock_monotonic_us */
     struct arena arena;
+    size_t counted_bytes;         /* of it, in the worker's request_bytes */
     ProtobufCAllocator allocator; /* over the arena */
     Loyal__V1__Request *message;
     /* What target_find goes on with; lookup is gone once a query has begun. */

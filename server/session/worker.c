@@ -17,11 +17,10 @@
 #include "session/session.h"
 #include "validate.h"
 
-#define TICK_MS        100
-#define SECOND_US      INT64_C(1000000)
-#define DAY_US         (INT64_C(86400) * SECOND_US)
-#define EVENT_SLOTS    4
-#define REQUESTS_SPARE 1024 /* those that are no postings */
+#define TICK_MS     100
+#define SECOND_US   INT64_C(1000000)
+#define DAY_US      (INT64_C(86400) * SECOND_US)
+#define EVENT_SLOTS 4
 
 /* The process around the worker that the sessions know. */
 struct process {
@@ -41,45 +40,6 @@ int32_t worker_day(struct worker *worker, int64_t at_us)
         worker->day_to_us = zone_end_of_day_after_months(at_us, 0);
     }
     return worker->day;
-}
-
-void session_print_limits(FILE *out)
-{
-    fprintf(out, "%-24s %10d  bytes of a request (frame)\n", "request_bytes_max",
-            FRAME_REQUEST_BYTES_MAX);
-    fprintf(out, "%-24s %10d  bytes of a response (frame)\n", "response_bytes_max",
-            FRAME_RESPONSE_BYTES_MAX);
-    fprintf(out, "%-24s %10d  levels of messages in messages\n", "depth_max", VALIDATE_DEPTH_MAX);
-    fprintf(out, "%-24s %10d  messages and repeated elements in a request\n", "elements_max",
-            VALIDATE_ELEMENTS_MAX);
-    fprintf(out, "%-24s %10zu  bytes that one request may take in memory\n", "request_arena_max",
-            REQUEST_ARENA_BYTES_MAX);
-    fprintf(out, "%-24s %10d  milliseconds after its deadline in which a request is answered\n",
-            "request_late_ms_max", REQUEST_LATE_MS_MAX);
-    fprintf(out,
-            "%-24s %10zu  handshakes under way in a worker (45 KB each at most); past it the "
-            "oldest goes\n",
-            "handshakes_max", HANDSHAKES_MAX);
-    fprintf(out, "%-24s %10zu  bytes of answers a client has not read; past it it is not read\n",
-            "connection_unsent_max", CONN_UNSENT_BYTES_MAX);
-    fprintf(out, "%-24s %10zu  such bytes in a worker; past it the largest are cut\n",
-            "worker_unsent_max", SERVER_UNSENT_BYTES_MAX);
-    fprintf(out, "%-24s %10d  lines of a basket\n", "basket_lines_max", RULE_BASKET_LINES_MAX);
-    fprintf(out, "%-24s %10d  identifiers of an enrolment\n", "identifiers_max",
-            RULE_IDENTIFIERS_MAX);
-    fprintf(out, "%-24s %10d  stores added at once\n", "stores_max", RULE_STORES_MAX);
-    fprintf(out, "%-24s %10d  rows of a list's page\n", "page_rows", PAGE_ROWS);
-    fprintf(out, "%-24s %10d  rows of a page with a cursor\n", "cursor_page_rows",
-            RULE_PAGE_ROWS_MAX);
-    fprintf(out, "%-24s %10d  basket lines of such a page\n", "cursor_page_lines", PAGE_LINES_MAX);
-    fprintf(out, "%-24s %10d  refs translated at once\n", "refs_max", RULE_REFS_MAX);
-    fprintf(out, "%-24s %10d  months that a grant may last (R38)\n", "grant_months_max",
-            GRANT_MONTHS_MAX);
-    fprintf(out, "%-24s %10d  days of a listing of entries\n", "entry_days_max", ENTRY_DAYS_MAX);
-    fprintf(out, "%-24s %10d  days that an unknown key may be old (R35)\n", "key_age_days_max",
-            KEY_AGE_DAYS_MAX);
-    fprintf(out, "%-24s %10d  seconds that a key may be ahead (R32)\n", "key_ahead_s_max",
-            KEY_AHEAD_S_MAX);
 }
 
 SSL_CTX *worker_tls_create(const struct config *config, struct err *err)

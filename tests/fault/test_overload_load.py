@@ -1,0 +1,125 @@
+"""Overload measured: an open loop of requests (tests/bench/flood.c) at twice what a closed loop gets through just before and
+just after, on a stack of its own; each test prints its figures. Generator, daemon and PostgreSQL share the machine, so ratios
+are taken within one run."""
+import concurrent.futures
+import datetime
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+from support.paths import LOYALD, ROOT, run
+
+sys.path.insert(0, str(pathlib.Path(ROOT) / "tests" / "bench"))
+import bench  # pylint: disable=wrong-import-position
+
+MERCHANTS = 24
+MEMBERS = 300_000  # so many that nobody buys often: else his receipts of the day are what is measured
+CONNECTIONS = 200
+
+pytestmark = pytest.mark.slow
+
+
+class Loaded:
+    """A stack with members, and what the load programs say of it."""
+
+    def __init__(self, folder, dice):
+        self.dice = dice
+        self.stack = bench.Stack(folder, ["workers = 2", "lanes = 1", "connections_max = 400", "queue_max = 4000"])
+        first = self.stack.prepare(MERCHANTS)
+        self.stack.psql(bench.HERE / "preload.sql")
+        now, half = datetime.datetime.now(datetime.timezone.utc), MEMBERS // 2
+
+        def part(bounds):
+            self.stack.query("select bench.preload(%s, %s, 1, 1, %s, %s, 'overload', %s)", (*bounds, first, MERCHANTS, now))
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            list(pool.map(part, [(0, half - 1), (half, MEMBERS - 1)]))
+        self.calm()
+
+    def calm(self):
+        connection = self.stack.connect()
+        connection.cursor().execute("vacuum analyze")
+        connection.cursor().execute("checkpoint")
+        connection.close()
+
+    def program(self, name, limit, **options):
+        words = [word for option, value in options.items() for word in ("--" + option.replace("_", "-"), value)]
+        command = [bench.BUILD / "tests/bench" / name,
+                   *self.stack.load("--members", MEMBERS, "--seed", self.dice.randrange(2**31), *words)]
+        done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              timeout=limit + 120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    def peak(self, seconds=8):
+        """Earns a second that a closed loop gets through."""
+        row = self.program("load", seconds, seconds=seconds, warmup=1, merchants=MERCHANTS, connections=16, in_flight=25)
+        return row["ops_per_s"]
+
+    def flood(self, **options):
+        return self.program("flood", options["before"] + options["during"] + options["after"], **options)
+
+    def most_memory_mb(self):
+        """What any worker ever took."""
+        pids = re.findall(r"\d+", pathlib.Path(f"/proc/{self.stack.daemon()}/task/{self.stack.daemon()}/children").read_text())
+        texts = [pathlib.Path(f"/proc/{pid}/status").read_text() for pid in pids]
+        return max(int(re.search(r"VmHWM:\s+(\d+)", text)[1]) for text in texts if "Name:\tworker" in text) / 1024
+
+    def memory_mb_max(self):
+        text = run(LOYALD, "--limits", "--config", str(self.stack.folder / "loyald.conf")).stdout
+        return int(re.search(r"worker_memory_mb_max +(\d+)", text)[1])
+
+
+@pytest.fixture
+def loaded(dice):
+    with tempfile.TemporaryDirectory(prefix="loyal-overload.") as folder:
+        made = Loaded(pathlib.Path(folder) / "stack", dice)
+        try:
+            yield made
+            assert not made.stack.findings(16)
+        finally:
+            made.stack.down()
+
+
+def test_twice_the_capacity_for_a_minute(loaded):
+    peaks = [loaded.peak()]
+    found = loaded.flood(steady_rate=50, steady_merchants=8, steady_connections=16, flood_rate=2 * peaks[0], flood_first=8,
+                         flood_merchants=MERCHANTS - 8, flood_connections=CONNECTIONS, before=10, during=60, after=10)
+    peaks.append(loaded.peak())
+    flood, steady = found["flood"]["during"], found["steady"]
+    goodput = (flood["ok"]["answers"] + steady["during"]["ok"]["answers"]) / 60
+    memory, memory_max = loaded.most_memory_mb(), loaded.memory_mb_max()
+    quiet = steady["before"]["ok"]["p99_ms"]
+    again = max(second["p99_ms"] for second in steady["seconds"][75:])
+    print(f"\npeaks {peaks[0]:,.0f} and {peaks[1]:,.0f}/s; offered {found['flood']['sent'] / 60:,.0f}/s, not sent for want of"
+          f" room at the client {found['flood']['unsent'] / 60:,.0f}/s; goodput {goodput:,.0f}/s ="
+          f" {goodput / (sum(peaks) / 2):.2f} of the peak; done p50 {flood['ok']['p50_ms']:.0f} ms, p99"
+          f" {flood['ok']['p99_ms']:.0f} ms; refused {flood['retry']['answers'] / 60:,.0f}/s, p50"
+          f" {flood['retry']['p50_ms']:.1f} ms, p99 {flood['retry']['p99_ms']:.1f} ms, p99.9 {flood['retry']['p999_ms']:.1f} ms,"
+          f" max {flood['retry']['max_ms']:.0f} ms; codes {flood['codes']}; a worker took {memory:.0f} MB at most, limit"
+          f" {memory_max}; quiet p99 {quiet:.1f} ms, from 5 s after the flood on {again:.1f} ms; others during it"
+          f" {steady['during']['ok']['p99_ms']:.1f} ms, refused {steady['during']['retry']['answers']}")
+    assert set(flood["codes"]) == {"OVERLOADED"} and found["unanswered"] == 0
+    assert goodput >= 0.9 * sum(peaks) / 2
+    assert flood["retry"]["p99_ms"] <= 50
+    assert memory < memory_max
+    assert again < 2 * quiet
+
+
+def test_one_merchant_floods_beside_others(loaded):
+    peak = loaded.peak()
+    found = loaded.flood(steady_rate=0.4 * peak, steady_merchants=MERCHANTS - 1, steady_connections=69,
+                         flood_rate=2 * peak, flood_first=MERCHANTS - 1, flood_merchants=1, flood_connections=60,
+                         before=20, during=20, after=5)
+    quiet, beside = found["steady"]["before"]["ok"], found["steady"]["during"]["ok"]
+    flood = found["flood"]["during"]
+    print(f"\npeak {peak:,.0f}/s; the others' p99 quiet {quiet['p99_ms']:.1f} ms, beside the flood {beside['p99_ms']:.1f} ms ="
+          f" {beside['p99_ms'] / quiet['p99_ms']:.2f} times (p50 {quiet['p50_ms']:.1f} and {beside['p50_ms']:.1f} ms); of the"
+          f" others' {beside['answers']:,} refused {found['steady']['during']['retry']['answers']}; of the flood's done"
+          f" {flood['ok']['answers']:,}, refused {flood['retry']['answers']:,} (p99 {flood['retry']['p99_ms']:.1f} ms)")
+    assert found["steady"]["during"]["retry"]["answers"] == 0
+    assert beside["p99_ms"] < 2 * quiet["p99_ms"]
