@@ -53,6 +53,16 @@ def feed(process, purchases):
              "all lines are read", seconds=LIMIT_S)
 
 
+def wait_sent(port):
+    """Until bytes wait for the frozen daemon in the kernel."""
+    def queued():
+        with open("/proc/net/tcp", encoding="ascii") as file:
+            sockets = [line.split() for line in file][1:]
+        return any(int(words[1].split(":")[1], 16) == port and words[3] == "01" and int(words[4].split(":")[1], 16)
+                   for words in sockets)
+    wait_for(queued, "something is sent", seconds=LIMIT_S)
+
+
 def booked(database, mark):
     """Receipt -> how many entries, read by the auditor."""
     rows = database.rows("select receipt, count(*) as n from loyal.entry where receipt like %s group by receipt", mark + "-%")
@@ -94,6 +104,7 @@ def test_what_was_cancelled_is_booked_once_or_never(daemon, world, acme, databas
     with running("loop_libevent", world.environment_of("acme", fresh.port)) as process:
         with frozen(fresh):
             feed(process, purchases)
+            wait_sent(fresh.port)
             process.send_signal(signal.SIGINT)
             out, error = process.communicate(timeout=LIMIT_S)
     lines = [line.split() for line in out.splitlines()]

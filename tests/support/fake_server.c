@@ -158,6 +158,21 @@ void fake_send_pong(struct fake_peer *peer, uint64_t id, int64_t server_time_us)
     fake_send(peer, &response);
 }
 
+void fake_send_redeemed(struct fake_peer *peer, uint64_t id)
+{
+    Loyal__V1__Response response = LOYAL__V1__RESPONSE__INIT;
+    Loyal__V1__Outcome outcome = LOYAL__V1__OUTCOME__INIT;
+    Loyal__V1__RedeemResponse body = LOYAL__V1__REDEEM_RESPONSE__INIT;
+    outcome.kind = LOYAL__V1__OUTCOME_KIND__OUTCOME_KIND_OK;
+    outcome.code = LOYAL__V1__RESULT_CODE__RESULT_CODE_OK;
+    body.points = 5;
+    response.id = id;
+    response.outcome = &outcome;
+    response.body_case = LOYAL__V1__RESPONSE__BODY_REDEEM;
+    response.redeem = &body;
+    fake_send(peer, &response);
+}
+
 bool fake_welcome(struct fake_peer *peer, const Loyal__V1__Request *request, void *context)
 {
     Loyal__V1__Response response = LOYAL__V1__RESPONSE__INIT;

@@ -62,6 +62,8 @@ void fake_send_bytes(struct fake_peer *peer, const void *bytes, size_t n);
 void fake_send_outcome(struct fake_peer *peer, uint64_t id, int kind, int code);
 /* PING's answer. */
 void fake_send_pong(struct fake_peer *peer, uint64_t id, int64_t server_time_us);
+/* REDEEM's: 5 points. */
+void fake_send_redeemed(struct fake_peer *peer, uint64_t id);
 
 #define FAKE_TIME_US       INT64_C(1893456000000000)
 #define FAKE_IN_FLIGHT_MAX 8

@@ -45,7 +45,8 @@ static inline struct loyal_options options_make(void)
                                   .key_file = certificates.client,
                                   .authority_file = certificates.authority,
                                   .merchant = "acme",
-                                  .deadline_ms = DEADLINE_MS};
+                                  .deadline_ms = DEADLINE_MS,
+                                  .connect_timeout_ms = DEADLINE_MS};
 }
 
 static inline struct loyal_client *client_make(const struct loyal_options *options)
@@ -122,21 +123,6 @@ static inline bool pong(struct fake_peer *peer, const Loyal__V1__Request *reques
     noted->deadline_ms = request->deadline_ms;
     fake_send_pong(peer, request->id, FAKE_TIME_US + 1000000);
     return true;
-}
-
-static inline void redeemed(struct fake_peer *peer, uint64_t id)
-{
-    Loyal__V1__Response response = LOYAL__V1__RESPONSE__INIT;
-    Loyal__V1__Outcome outcome = LOYAL__V1__OUTCOME__INIT;
-    Loyal__V1__RedeemResponse body = LOYAL__V1__REDEEM_RESPONSE__INIT;
-    outcome.kind = OUTCOME_KIND(OK);
-    outcome.code = OUTCOME_CODE(OK);
-    body.points = 5;
-    response.id = id;
-    response.outcome = &outcome;
-    response.body_case = LOYAL__V1__RESPONSE__BODY_REDEEM;
-    response.redeem = &body;
-    fake_send(peer, &response);
 }
 
 static inline int certificates_make(void **state)

@@ -95,7 +95,7 @@ static bool answers_late(struct fake_peer *peer, const Loyal__V1__Request *reque
         noted->held_id = request->id;
         return true;
     }
-    redeemed(peer, noted->held_id);
+    fake_send_redeemed(peer, noted->held_id);
     fake_send_pong(peer, request->id, 2);
     return true;
 }
@@ -270,7 +270,7 @@ static int crowd_count(const struct crowd *crowd)
 static bool redeems(struct fake_peer *peer, const Loyal__V1__Request *request, void *context)
 {
     (void)context;
-    redeemed(peer, request->id);
+    fake_send_redeemed(peer, request->id);
     return true;
 }
 

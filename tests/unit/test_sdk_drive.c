@@ -254,7 +254,7 @@ static bool cut_off(struct fake_peer *peer, const Loyal__V1__Request *request, v
     struct script *noted = context;
     memcpy(noted->keys[noted->key_count++ % 8], request->redeem->key.data, 16);
     if (peer->connection > 1)
-        return redeemed(peer, request->id), true;
+        return fake_send_redeemed(peer, request->id), true;
     fake_send_bytes(peer, "\0\0\0\x20half", 8);
     return false;
 }

@@ -26,7 +26,7 @@ static bool first_fails(struct fake_peer *peer, const Loyal__V1__Request *reques
     struct script *noted = context;
     key_note(noted, request);
     if (server.requests > 1 && noted->mode != NEVER_AGAIN) {
-        redeemed(peer, request->id);
+        fake_send_redeemed(peer, request->id);
         return true;
     }
     if (noted->mode == ANSWER_RETRY)

@@ -102,7 +102,7 @@ static void a_drive_does_not_wait_for_a_name(void **state)
     (void)state;
     gate_set(false, 0);
     start(fake_welcome, pong);
-    struct loyal_client *client = named_client(0);
+    struct loyal_client *client = named_client(DEADLINE_MS);
     struct pollfd fd = {.fd = loyal_client_fd(client), .events = POLLIN};
     assert_true(loyal_submit(client, &PING, note, &seen) != LOYAL_FULL);
     assert_int_equal(loyal_client_drive(client), 0); /* and it has returned */
@@ -154,7 +154,7 @@ static void a_client_goes_before_its_look_up(void **state)
     struct seen seen = {0};
     (void)state;
     gate_set(false, 0);
-    struct loyal_client *client = named_client(0);
+    struct loyal_client *client = named_client(DEADLINE_MS);
     assert_true(loyal_submit(client, &PING, note, &seen) != LOYAL_FULL);
     (void)loyal_client_drive(client);
     gate_wait(true);
@@ -170,7 +170,7 @@ static void a_name_that_is_not_found(void **state)
     struct seen seen = {0};
     (void)state;
     gate_set(true, EAI_AGAIN);
-    struct loyal_client *client = named_client(0);
+    struct loyal_client *client = named_client(DEADLINE_MS);
     assert_true(loyal_submit(client, &PING, note, &seen) != LOYAL_FULL);
     poll_until(client, &seen, 1);
     assert_int_equal(seen.kind, LOYAL_RETRY);

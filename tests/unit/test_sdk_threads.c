@@ -59,7 +59,9 @@ static void *shop_run(void *context)
                                               .certificate_file = certificates.client,
                                               .key_file = certificates.client,
                                               .authority_file = certificates.authority,
-                                              .software = loyal_version()};
+                                              .software = loyal_version(),
+                                              .deadline_ms = 60000,
+                                              .connect_timeout_ms = 30000};
         if (round % 5 == 0) {
             loyal_client_destroy(&shop->client);
             shop->client = loyal_client_create(&options, NULL, 0);
