@@ -39,6 +39,7 @@ class Loaded:
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             list(pool.map(part, [(0, half - 1), (half, MEMBERS - 1)]))
         self.calm()
+        self.peak(20)  # the first pages after a checkpoint are written whole, and small tables are faster: not what lasts
 
     def calm(self):
         connection = self.stack.connect()
