@@ -1,9 +1,5 @@
-/* What the tests of the SDK against a scripted server share: the certificates, the server, a
- * client, and what a callback has seen.
- *
- * Included by those of tests/unit/test_sdk_*.c that need a server, after cmocka.h. */
-#ifndef TESTS_UNIT_SDK_FIXTURE_H
-#define TESTS_UNIT_SDK_FIXTURE_H
+/* What the tests of the SDK against a scripted server share. Included after cmocka.h. */
+#pragma once
 
 #include <poll.h>
 #include <stdlib.h>
@@ -138,5 +134,3 @@ static inline int certificates_remove(void **state)
     fake_certificates_remove(&certificates);
     return 0;
 }
-
-#endif
