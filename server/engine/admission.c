@@ -72,8 +72,8 @@ uint32_t engine_delay_ms(struct engine *engine, int64_t us)
     return (uint32_t)(us / 2 + (int64_t)(engine->random >> 33) % us) / 1000;
 }
 
-/* Behind S0 they go on to their lanes whatever has become of these, lest a refusal comes late: so
- * they count here, for all lanes alike. */
+/* What is still to come from S0 counts for all lanes alike, lest it is refused late. Whose that is
+ * nobody knows while it is the most: then the lane judges. */
 uint32_t engine_crowded_ms(struct engine *engine, struct fair_party party)
 {
     int64_t drain_us = DELAY_US_MAX;
@@ -84,7 +84,7 @@ uint32_t engine_crowded_ms(struct engine *engine, struct fair_party party)
             return 0;
         struct fair_queue *longest =
             lane->queue.count < engine->unresolved.count ? &engine->unresolved : &lane->queue;
-        if (!fair_is_refused(longest, party, 1))
+        if (engine->resolving.count > longest->count || !fair_is_refused(longest, party, 1))
             return 0;
         int64_t own_us = lane_drain_us(lane);
         drain_us = own_us < drain_us ? own_us : drain_us;

@@ -134,7 +134,7 @@ void engine_post(struct engine *engine, struct posting *posting)
     if (posting->by_identifier)
         posting->member_id = hints_find(engine->hints, posting->identifier_hash);
     bool is_known = !posting->by_identifier || posting->member_id >= 0;
-    posting->is_admitted = !is_known;
+    posting->is_admitted = false;
     posting->retry_after_ms = is_known ? 0 : engine_crowded_ms(engine, posting->waiting.party);
     if (is_known)
         lane_push(lane_of(engine, posting), posting);

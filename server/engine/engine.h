@@ -95,7 +95,7 @@ struct posting {
     uint32_t retry_after_ms; /* out, of ENGINE_OVERLOADED */
     /* the engine's own */
     struct fair_item waiting;
-    bool is_admitted; /* behind S0 it is not refused any more */
+    bool is_admitted; /* it was in a batch already: not refused any more */
     struct posting *next;
     struct batch_member *slot;
     const struct decision *decision;
