@@ -41,7 +41,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     parts.nowhere = fopen("/dev/null", "w");
     assert(parts.base && parts.nowhere);
     config_print_options(parts.nowhere);
-    config_print_limits(parts.nowhere);
+    config_print_limits(parts.nowhere, parts.base);
     close(fd);
     return 0;
 }
