@@ -93,7 +93,7 @@ struct engine {
     /* the reader: S0, lookups, the reference tables */
     struct pg *reader;
     struct params params;
-    struct event *resolve, *look, *poll;
+    struct event *resolve, *look, *poll, *refresh; /* poll: each second; refresh: at once */
     struct fair_queue unresolved, lookups;
     struct posting_list resolving;
     struct lookup_list looking;

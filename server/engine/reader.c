@@ -293,7 +293,7 @@ void engine_refresh(struct engine *engine, struct waiter *waiter)
 {
     waiter->next = engine->waiters;
     engine->waiters = waiter;
-    event_active(engine->poll, EV_TIMEOUT, 0);
+    event_active(engine->refresh, 0, 0); /* not the poll: that would put its next turn off */
 }
 
 static void on_reader_state(void *ctx, bool is_ready)
@@ -314,6 +314,7 @@ bool reader_create(struct engine *engine)
     engine->resolve = event_new(engine->base, -1, 0, on_resolve, engine);
     engine->look = event_new(engine->base, -1, 0, on_look, engine);
     engine->poll = event_new(engine->base, -1, EV_PERSIST, on_poll, engine);
+    engine->refresh = event_new(engine->base, -1, 0, on_poll, engine);
     struct pg_options options = {
         .conninfo = engine->options.conninfo,
         .name = "loyald reader",
@@ -329,8 +330,8 @@ bool reader_create(struct engine *engine)
         .ctx = engine,
     };
     engine->reader = pg_create(engine->base, &options);
-    return engine->hints && engine->resolve && engine->look && engine->poll && engine->reader &&
-           event_add(engine->poll, &interval) == 0;
+    return engine->hints && engine->resolve && engine->look && engine->poll && engine->refresh &&
+           engine->reader && event_add(engine->poll, &interval) == 0;
 }
 
 void reader_destroy(struct engine *engine)
@@ -345,7 +346,7 @@ void reader_destroy(struct engine *engine)
     waiters_call(engine, false);
     params_free(&engine->params);
     hints_destroy(&engine->hints);
-    struct event *events[] = {engine->resolve, engine->look, engine->poll};
+    struct event *events[] = {engine->resolve, engine->look, engine->poll, engine->refresh};
     for (size_t i = 0; i < sizeof events / sizeof *events; i++)
         if (events[i])
             event_free(events[i]);

@@ -88,7 +88,8 @@ def plain(stack):
         one.stop()
 
 
-POWERLESS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
+# But for the folder of PostgreSQL's socket, which may be another user's.
+POWERLESS = ("setpriv", "--bounding-set=-all,+dac_override", "--inh-caps=-all") if os.geteuid() == 0 else ()
 
 
 def may_trace(pid):
