@@ -2,7 +2,7 @@
 import signal
 
 from conftest import NEVER, STARTER, Victim, budget
-from support.paths import LOYALD, run
+from support.paths import LOYALD, run, wait_for
 
 
 def test_check_config(stack, memory, dice):
@@ -40,11 +40,15 @@ def test_reload_and_admin_port_of_the_master(stack, memory, dice):
                 ask()
             except Exception as fault:  # pylint: disable=broad-except  # an answer cut short
                 assert what == "page", fault
-            victim.judge(f"{what}, allocation {at}", mark)
-            assert victim.page("/metrics")[0] == 200
+            wait_for(lambda at=at, mark=mark: works(victim, f"{what}, allocation {at}", mark), "the admin port answers again")
     reload(victim)
     victim.log.wait("event=reloaded")
     assert victim.stop() == 0
+
+
+def works(victim, what, mark):
+    victim.judge(what, mark)  # again: an end may be seen only now
+    return victim.page("/metrics")[0] == 200
 
 
 def reload(victim):
