@@ -27,7 +27,7 @@ static const struct verb VERBS[] = {
                              handle_query_purchases},
     VERB(LIST_MEMBERS_NEVER_MET) = {"list_members_never_met", TERMINAL, READS,
                                     check_list_members_never_met, handle_list_members_never_met},
-    VERB(COUNT_MEMBERS) = {"count_members", TERMINAL, READS, check_count_members,
+    VERB(COUNT_MEMBERS) = {"count_members", TERMINAL, WRITES, check_count_members,
                            handle_count_members},
     VERB(LIST_ENTRIES) = {"list_entries", EITHER, READS, check_list_entries, handle_list_entries},
     VERB(ADD_MERCHANT) = {"add_merchant", OPERATOR, WRITES, check_add_merchant,

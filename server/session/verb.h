@@ -7,7 +7,7 @@
 struct verb {
     const char *name;
     unsigned roles; /* of enum identity_role; 0: before Hello (Hello itself) */
-    bool writes;    /* its key makes repeating it safe */
+    bool writes;    /* its key, or a count's release, makes repeating it safe */
     /* What the wire validator cannot know: false and INVALID_FIELD in *answer. NULL: nothing. */
     bool (*check)(struct request *request, struct answer *answer_out);
     void (*handle)(struct request *request);
