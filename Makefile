@@ -10,6 +10,7 @@ libdir  ?= $(prefix)/lib
 mandir  ?= $(prefix)/share/man
 unitdir ?= $(prefix)/lib/systemd/system
 compdir ?= $(prefix)/share/bash-completion/completions
+zshdir  ?= $(prefix)/share/zsh/site-functions
 RPATH   ?= -Wl,-rpath,$$ORIGIN:$$ORIGIN/../lib
 
 # --- what there is ---------------------------------------------------------------------------------
@@ -41,7 +42,7 @@ CSTD     := -std=gnu11 -D_GNU_SOURCE
 CFLAGS   ?= $(if $(COV),-O0,-O2) -g
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Werror \
             $(if $(FUZZ),-Wno-format-nonliteral)
-HARDEN   := -fstack-protector-strong -fstack-clash-protection $(if $(SAN)$(COV),,-D_FORTIFY_SOURCE=3) \
+HARDEN   := -fstack-protector-strong -fstack-clash-protection $(if $(SAN)$(COV),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3) \
             $(if $(filter x86_64,$(shell uname -m)),-fcf-protection)
 ,        := ,
 SANFLAGS := $(if $(SAN),-fsanitize=address$(,)undefined -fno-omit-frame-pointer -fno-sanitize-recover=all)
@@ -64,7 +65,7 @@ TEST_LIBS   = $(eval TEST_LIBS := $(call pkg,cmocka popt) $(SERVER_LIBS))$(TEST_
 DEP_CFLAGS  = $(eval DEP_CFLAGS := $(shell pkg-config --cflags libevent libpq openssl libprotobuf-c libconfuse \
               jansson popt liblzma libsystemd))$(DEP_CFLAGS)
 
-all: $(PROGRAMS) $(B)/completion/loyalctl $(LIBLOYAL) $(MANS) ## build the daemon, the SDK and loyalctl into build/
+all: $(PROGRAMS) $(addprefix $(B)/completion/,loyalctl _loyalctl) $(LIBLOYAL) $(MANS) ## build the daemon, the SDK and loyalctl into build/
 
 SETUP := setup-build setup-run setup-test setup-lint setup-package setup-fuzz setup-valgrind
 .PHONY: all $(SETUP)
@@ -93,7 +94,7 @@ $(B)/obj/%.o: %.c | setup-build $(GEN:=.h)
 # Hidden for good in the shared library; what the SDK exports, loyal.h marks and client-sdk/libloyal.map lists.
 $(PROTO_OBJ): PICFLAGS = -fPIC -fvisibility=hidden
 $(SDK_OBJ): PICFLAGS = -fPIC -fvisibility=hidden
-$(B)/obj/client-sdk/cli/doctor_database.o: CPPFLAGS += -DSCHEMA_WANTED='"$(SCHEMA)"'
+$(B)/obj/client-sdk/cli/doctor_database.o: override CPPFLAGS += -DSCHEMA_WANTED='"$(SCHEMA)"'
 $(CLI_OBJ) $(EXAMPLES:$(B)/%=$(B)/obj/%.o): INCLUDES = -Iclient-sdk/include
 $(SUPPORT_OBJ) $(UNITS:$(B)/%=$(B)/obj/%.o) $(FUZZERS:$(B)/%=$(B)/obj/%.o) $(BENCHES:$(B)/%=$(B)/obj/%.o): INCLUDES += -Itests -Iclient-sdk/src
 $(FUZZ_OBJ) $(B)/obj/tests/fuzz/replay.o: INCLUDES += -Itests
@@ -128,9 +129,12 @@ $(B)/loyalctl: $(CLI_OBJ) $(B)/libloyal.so
 	$(call say,LINK)$(EXE) $(CLI_OBJ) -L$(B) -lloyal $(if $(RPATH),'$(RPATH)') $(CLI_LIBS)
 	@$(HARDENED) $@
 
-$(B)/completion/loyalctl: $(B)/loyalctl
+# Without RPATH (packages) loyalctl does not find its library by itself.
+$(B)/completion/loyalctl: SHELL_OF = bash
+$(B)/completion/_loyalctl: SHELL_OF = zsh
+$(B)/completion/loyalctl $(B)/completion/_loyalctl: $(B)/loyalctl
 	@mkdir -p $(@D)
-	$(call say,MAKE)$< completion >$@
+	$(call say,MAKE)LD_LIBRARY_PATH=$(B) $< completion --shell $(SHELL_OF) >$@
 
 # Tests of the SDK's own files (test_sdk_*) take its objects first, all others the server's.
 TEST_ARCHIVES  = $(SERVER_A) $(LOYAL_A)
@@ -191,6 +195,7 @@ install: all ## install under DESTDIR and prefix (/usr/local): programs, SDK, ma
 	install -m 644 deploy/alerts.yml $(DESTDIR)$(prefix)/share/loyald
 	install -D -m 644 $(B)/completion/loyalctl $(DESTDIR)$(compdir)/loyalctl
 	install -D -m 644 deploy/completion/loyald.sh $(DESTDIR)$(compdir)/loyald
+	install -d $(DESTDIR)$(zshdir) && install -m 644 $(B)/completion/_loyalctl deploy/completion/_loyald $(DESTDIR)$(zshdir)
 	install -d $(addprefix $(DESTDIR),$(unitdir) $(prefix)/lib/sysusers.d $(prefix)/lib/tmpfiles.d)
 	for unit in service socket; do \
 	    sed 's|/usr/sbin|$(sbindir)|' deploy/systemd/loyald.$$unit >$(DESTDIR)$(unitdir)/loyald.$$unit || exit 1; done

@@ -63,7 +63,8 @@ bool cli_takes(const struct cli *cli, enum option option);
  * (NULL: a flag). */
 size_t cli_options_of(const struct command *command, unsigned char *options_out);
 const char *cli_option_name(enum option option);
-const char *cli_option_value(enum option option);
+const char *cli_option_value(enum option option); /* NULL: a flag */
+const char *cli_option_help(enum option option);
 /* Takes over a malloc'ed string until cli_close. */
 const char *cli_own(struct cli *cli, char *text);
 /* One line on stderr; returns EXIT_USAGE or EXIT_REFUSED, to be returned by the command. */

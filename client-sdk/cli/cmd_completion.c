@@ -1,6 +1,6 @@
-/* `loyalctl completion`: a script for bash, made of the table of commands, so that it cannot miss
- * one. Called through the table in commands.c. */
-#include "commands.h"
+/* `loyalctl completion`: a script for bash or zsh, made of the table of commands, so that it cannot
+ * miss one. Called through the table in commands.c. */
+#include "completion.h"
 
 #include <string.h>
 
@@ -21,12 +21,12 @@ static const char TAIL[] = "    if ((COMP_CWORD == 2)) && [[ -n $verbs && $curre
                            "}\n"
                            "complete -o filenames -F _loyalctl loyalctl\n";
 
-static bool has_noun_before(const struct command *command)
+bool completion_is_first(const struct command *command)
 {
     for (const struct command *c = COMMANDS; c < command; c++)
         if (strcmp(c->noun, command->noun) == 0)
-            return true;
-    return false;
+            return false;
+    return true;
 }
 
 /* Options whose value is a file: completed as one. */
@@ -55,7 +55,7 @@ static void print_nouns(void)
 {
     fputs("    if ((COMP_CWORD == 1)); then\n        words='--help --version", stdout);
     for (const struct command *c = COMMANDS; c->noun; c++)
-        if (!has_noun_before(c))
+        if (completion_is_first(c))
             printf(" %s", c->noun);
     fputs("'\n    fi\n", stdout);
 }
@@ -64,7 +64,7 @@ static void print_verbs(void)
 {
     fputs("    case ${COMP_WORDS[1]} in\n", stdout);
     for (const struct command *c = COMMANDS; c->noun; c++) {
-        if (has_noun_before(c))
+        if (!completion_is_first(c))
             continue;
         printf("        %s) verbs='", c->noun);
         for (const struct command *of = c; of->noun; of++)
@@ -95,14 +95,25 @@ static void print_options(void)
     fputs("    esac\n", stdout);
 }
 
-int cmd_completion(struct cli *cli)
+static void completion_bash(void)
 {
-    (void)cli;
     fputs(HEAD, stdout);
     print_files();
     print_nouns();
     print_verbs();
     print_options();
     fputs(TAIL, stdout);
+}
+
+int cmd_completion(struct cli *cli)
+{
+    const char *shell = cli->values[OPT_SHELL];
+
+    if (shell && strcmp(shell, "bash") != 0 && strcmp(shell, "zsh") != 0)
+        return cli_usage("--shell: bash or zsh");
+    if (shell && shell[0] == 'z')
+        completion_zsh();
+    else
+        completion_bash();
     return EXIT_FINE;
 }

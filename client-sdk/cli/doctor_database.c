@@ -26,19 +26,29 @@ bool doctor_ask(struct doctor *doctor, const char *check, const char *sql, char 
     return good;
 }
 
-static void schema(struct doctor *doctor)
+/* False: there is none of ours, and nothing more to look at. */
+static bool schema(struct doctor *doctor)
 {
     struct finding finding = {VERDICT_OK, "database", "schema",
                               "A daemon serves no schema but the one it knows.",
                               "migrations/migrate deploy, or install the program that fits."};
     char found[64];
 
+    if (!doctor_ask(doctor, finding.check, "select to_regclass('loyal.schema_version') is not null",
+                    found, sizeof found))
+        return false;
+    if (found[0] != 't') {
+        finding.verdict = VERDICT_FAULT;
+        doctor_file(doctor, &finding, "none of loyald's in the database %s", PQdb(doctor->pg));
+        return false;
+    }
     if (!doctor_ask(doctor, finding.check, "select version from loyal.schema_version", found,
                     sizeof found))
-        return;
+        return true;
     if (strcmp(found, SCHEMA_WANTED) != 0)
         finding.verdict = VERDICT_FAULT;
     doctor_file(doctor, &finding, "%s, this program wants %s", found, SCHEMA_WANTED);
+    return true;
 }
 
 /* What each role must not be able to do; the names of those who can. */
@@ -169,7 +179,8 @@ static void clocks(struct doctor *doctor)
 void doctor_database(struct doctor *doctor)
 {
     clocks(doctor);
-    schema(doctor);
+    if (!schema(doctor))
+        return;
     roles(doctor);
     partitions(doctor);
     erasures(doctor);

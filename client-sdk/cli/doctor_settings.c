@@ -129,9 +129,9 @@ static void check_connections(struct doctor *doctor)
 
 static void check_transport(struct doctor *doctor)
 {
-    const char *host = PQhost(doctor->pg);
-    bool is_near = !host || host[0] == '/' || host[0] == '\0' || strncmp(host, "127.", 4) == 0 ||
-                   strcmp(host, "::1") == 0 || strcmp(host, "localhost") == 0;
+    const char *address = PQhostaddr(doctor->pg); /* "": a socket of this machine */
+    bool is_near =
+        address[0] == '\0' || strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
     bool is_hidden = PQsslInUse(doctor->pg);
     struct finding finding = {is_near || is_hidden ? VERDICT_OK : VERDICT_FAULT, "postgresql",
                               "transport", "Who listens on the way reads members' purchases.",

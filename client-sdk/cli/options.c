@@ -116,6 +116,7 @@ static const struct option_spec OPTIONS[OPT_COUNT] = {
     [OPT_FOLLOW] = {"follow", NULL, "again and again, until Ctrl-C", FLAG, NULL},
     [OPT_INTERVAL] = {"interval", "SECONDS", "that rates are taken over; default 1", 0, NULL},
     [OPT_TIMES] = {"count", "N", "follows N times, then ends", 0, NULL},
+    [OPT_SHELL] = {"shell", "SHELL", "bash (default) or zsh", 0, NULL},
     [OPT_YES] = {"yes", NULL, "yes, for ever: it cannot be undone", FLAG, NULL},
 };
 
@@ -343,6 +344,11 @@ const char *cli_option_name(enum option option)
 const char *cli_option_value(enum option option)
 {
     return OPTIONS[option].value;
+}
+
+const char *cli_option_help(enum option option)
+{
+    return OPTIONS[option].help;
 }
 
 static void parser_fill(struct parser *parser, struct cli *cli)

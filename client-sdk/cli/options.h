@@ -82,5 +82,6 @@ enum option {
     OPT_FOLLOW,
     OPT_INTERVAL,
     OPT_TIMES, /* --count */
+    OPT_SHELL,
     OPT_COUNT
 };

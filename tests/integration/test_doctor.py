@@ -1,4 +1,5 @@
-"""loyalctl doctor: all well on a sound stack, and each thing that is not well is named."""
+"""loyalctl doctor: all well on a sound stack, and each thing that is not well is named; what concerns the whole server of
+PostgreSQL stands in test_doctor_server.py."""
 import contextlib
 import json
 import os
@@ -20,12 +21,13 @@ def doctor(stack, *words, config=None):
     return {(row["area"], row["check"]): row for row in rows if row["verdict"] != "ok"}, rows
 
 
-def named(stack, area, check, verdict, hint, **more):
-    """Exactly this is not well, with a reason and a remedy."""
-    found, _ = doctor(stack, **more)
+def named(stack, area, check, verdict, hint, *words, remedy="", **more):
+    """Exactly this is not well, with a reason and a remedy; the exit status is the verdict's."""
+    found, _ = doctor(stack, *words, **more)
     assert set(found) == {(area, check)}, found
     row = found[area, check]
     assert row["verdict"] == verdict and hint in row["found"] and row["why"] and row["remedy"], row
+    assert remedy in row["remedy"], row
 
 
 @contextlib.contextmanager
@@ -69,30 +71,23 @@ def test_people_get_a_table_and_the_remedies(stack, database):
     assert "  random_page_cost = 1.1 on SSD" in lines
 
 
-@pytest.mark.parametrize("name,value,verdict", [
-    ("synchronous_commit", "off", "fault"), ("synchronous_commit", "local", "fault"),
-    ("wal_compression", "pglz", "warning"), ("effective_cache_size", "'8MB'", "warning"),
-    ("idle_in_transaction_session_timeout", "0", "warning"), ("track_counts", "off", "fault")])
-def test_a_setting_that_matters_is_named(stack, database, name, value, verdict):
+@pytest.mark.parametrize("name,value,verdict,remedy", [
+    ("synchronous_commit", "off", "fault", "Set it to on, also for the role"),
+    ("synchronous_commit", "local", "fault", "Set it to on, also for the role"),
+    ("wal_compression", "pglz", "warning", "wal_compression = lz4"),
+    ("effective_cache_size", "'8MB'", "warning", "three quarters of the machine's memory"),
+    ("random_page_cost", "4", "warning", "random_page_cost = 1.1"),
+    ("idle_in_transaction_session_timeout", "0", "warning", "idle_in_transaction_session_timeout = 10min"),
+    ("track_counts", "off", "fault", "track_counts = on")])
+def test_a_setting_that_matters_is_named(stack, database, name, value, verdict, remedy):
     with setting(database, name, value):
-        named(stack, "postgresql", name, verdict, value.strip("'"))
-
-
-def test_a_setting_of_the_whole_server_is_named(stack, database):
-    database.change("alter system set max_wal_size = '256MB'")
-    try:
-        database.change("select pg_reload_conf()")
-        wait_for(lambda: database.value("select setting from pg_settings where name = 'max_wal_size'") == "256", "read")
-        named(stack, "postgresql", "max_wal_size", "warning", "256MB")
-    finally:
-        database.change("alter system reset max_wal_size")
-        database.change("select pg_reload_conf()")
+        named(stack, "postgresql", name, verdict, value.strip("'"), remedy=remedy)
 
 
 def test_connections_are_counted(stack):
-    found, _ = doctor(stack, config=with_option(stack, "workers", 40))
-    assert found["postgresql", "max_connections"]["verdict"] == "fault"
-    assert "335" in found["postgresql", "max_connections"]["found"]  # 40 x (1 + 7) + 5 + 10
+    """40 x (1 + 7) + 5 + 10."""
+    named(stack, "postgresql", "max_connections", "fault", "335", remedy="Raise max_connections, or lower workers",
+          config=with_option(stack, "workers", 40))
 
 
 def test_a_missing_partition_is_named(stack, database, clock):
@@ -105,7 +100,7 @@ def test_a_missing_partition_is_named(stack, database, clock):
         bound = database.value("select pg_get_expr(relpartbound, oid) from pg_class where relname = %s", name)
         database.change_as_owner((f"alter table loyal.entry detach partition loyal.{name}",))
         try:
-            named(stack, "database", "partitions", verdict, name)
+            named(stack, "database", "partitions", verdict, name, remedy="loyal.partitions_make")
         finally:
             database.change_as_owner((f"alter table loyal.entry attach partition loyal.{name} {bound}",))
 
@@ -114,22 +109,51 @@ def test_another_schema_is_named(stack, database):
     wanted = database.value("select version from loyal.schema_version")
     database.change_as_owner(("update loyal.schema_version set version = 'of-yesterday'",))
     try:
-        named(stack, "database", "schema", "fault", f"of-yesterday, this program wants {wanted}")
+        named(stack, "database", "schema", "fault", f"of-yesterday, this program wants {wanted}",
+              remedy="migrations/migrate deploy")
     finally:
         database.change_as_owner(("update loyal.schema_version set version = %s", wanted))
 
 
-def test_rights_too_many_are_named(stack, database):
-    database.change("grant delete on loyal.entry to loyal_daemon")
+@pytest.mark.parametrize("break_it,mend_it,said", [
+    ("grant delete on loyal.entry to loyal_daemon", "revoke delete on loyal.entry from loyal_daemon",
+     "loyal_daemon can change the journal"),
+    ("alter role loyal_reader bypassrls", "alter role loyal_reader nobypassrls", "loyal_reader is more than it may be"),
+    ("grant select on loyal.basket_line to loyal_reader", "revoke select on loyal.basket_line from loyal_reader",
+     "loyal_reader can read basket_line"),
+    ("alter table loyal.consent disable row level security", "alter table loyal.consent enable row level security",
+     "row security is off for consent"),
+    ("alter role loyal_auditor rename to loyal_auditors", "alter role loyal_auditors rename to loyal_auditor",
+     "loyal_auditor is missing")])
+def test_rights_that_are_wrong_are_named(stack, database, break_it, mend_it, said):
+    database.change(break_it)
     try:
-        named(stack, "database", "roles", "fault", "loyal_daemon can change the journal")
+        named(stack, "database", "roles", "fault", said, remedy="bootstrap.sql again")
     finally:
-        database.change("revoke delete on loyal.entry from loyal_daemon")
-    database.change("alter role loyal_reader bypassrls")
+        database.change(mend_it)
+
+
+def test_what_may_not_be_read_is_a_warning(stack):
+    named(stack, "database", "erasures", "warning", "permission denied", "--database",
+          f"host={stack.socket_dir} port=5432 dbname=loyal user=loyal_reader", remedy="as a role that may read it")
+
+
+def test_another_database_is_named(stack):
+    named(stack, "database", "schema", "fault", "none of loyald's in the database postgres", "--database",
+          f"host={stack.socket_dir} port=5432 dbname=postgres user=loyal_daemon", remedy="migrations/migrate deploy")
+
+
+def test_maintenance_that_cannot_get_in_is_named(stack, database):
+    connections = "select count(*) from pg_stat_activity where usename = 'loyal_maintenance'"
+    database.change("alter role loyal_maintenance nologin")
     try:
-        named(stack, "database", "roles", "fault", "loyal_reader is more than it may be")
+        database.change("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'loyal_maintenance'")
+        wait_for(lambda: database.value(connections, user="postgres") == 0, "maintenance is out")
+        named(stack, "database", "maintenance", "warning", "0 connections of loyal_maintenance",
+              remedy="Set postgres_maintenance")
     finally:
-        database.change("alter role loyal_reader nobypassrls")
+        database.change("alter role loyal_maintenance login")
+    wait_for(lambda: database.value(connections, user="postgres") > 0, "maintenance is back")
 
 
 def test_an_erasure_half_done_is_named(stack, database, acme):
@@ -137,27 +161,27 @@ def test_an_erasure_half_done_is_named(stack, database, acme):
     where = ("where bucket = %s and member_id = %s", member["bucket"], member["member_id"])
     database.change("update loyal.member set status = 4 " + where[0], *where[1:])
     try:
-        named(stack, "database", "erasures", "fault", "1 unfinished")
+        named(stack, "database", "erasures", "fault", "1 unfinished", remedy="member erase again")
     finally:
         database.change("update loyal.member set status = %s " + where[0], member["status"], *where[1:])
 
 
+# --- files ---
+
 @pytest.mark.parametrize("days,verdict,hint", [((-1, 10), "warning", "holds until"), ((-9, -1), "fault", "expired on"),
                                                ((1, 90), "fault", "is not valid yet")])
-def test_a_certificate_near_its_end_is_named(stack, days, verdict, hint):
+@pytest.mark.parametrize("option", ["certificate_file", "authority_file"])
+def test_a_certificate_near_its_end_is_named(stack, option, days, verdict, hint):
     odd = stack.odd_bundle(f"short-{days[1]}", "DNS:localhost", usage="serverAuth", days=days)
-    named(stack, "certificate", "certificate_file", verdict, hint,
-          config=with_option(stack, "certificate_file", f'"{odd.certificate}"'))
+    named(stack, "certificate", option, verdict, hint, config=with_option(stack, option, f'"{odd.certificate}"'),
+          remedy="put it in place, send SIGHUP")
 
 
-def test_the_certificate_that_clients_are_shown(daemon, stack):
-    """It is the running daemon's, whatever the file says by now."""
-    odd = stack.odd_bundle("shown", "DNS:localhost", usage="serverAuth", days=(-1, 5))
-    fresh = daemon("shows", certificate_file=f'"{odd.certificate}"', key_file=f'"{odd.key}"')
-    found, _ = doctor(stack, "--port", fresh.port)
-    assert set(found) == {("certificate", "server")} and found["certificate", "server"]["verdict"] == "warning"
-    found, _ = doctor(stack, "--port", fresh.port, "--server-name", "elsewhere.example")
-    assert found["certificate", "trust"]["verdict"] == "fault"
+def test_ones_own_certificate_and_key_are_looked_at(stack):
+    odd = stack.odd_bundle("mine", "DNS:localhost", days=(-1, 10))
+    named(stack, "certificate", "my-certificate", "warning", "holds until", "--my-certificate", odd.certificate)
+    os.chmod(odd.key, 0o604)
+    named(stack, "secret", "my-key", "fault", "mode 604", "--my-key", odd.key, remedy="chmod 600")
 
 
 def test_secrets_that_others_can_read_are_named(stack):
@@ -165,23 +189,58 @@ def test_secrets_that_others_can_read_are_named(stack):
         path = os.path.join(stack.dir, f"open-{name}")
         shutil.copy(os.path.join(stack.dir, source), path)
         os.chmod(path, mode)
-        named(stack, "secret", name, "fault", f"mode {mode:o}", config=with_option(stack, name, f'"{path}"'))
+        named(stack, "secret", name, "fault", f"mode {mode:o}", config=with_option(stack, name, f'"{path}"'),
+              remedy="chmod 600")
 
 
-def test_what_is_not_there_is_named(stack):
-    named(stack, "secret", "keyring_file", "fault", "No such file",
-          config=with_option(stack, "keyring_file", '"/nowhere/keyring"'))
+@pytest.mark.parametrize("option,area", [("keyring_file", "secret"), ("key_file", "secret"),
+                                         ("certificate_file", "certificate"), ("authority_file", "certificate")])
+def test_a_file_that_is_not_there_is_named(stack, option, area):
+    named(stack, area, option, "fault", "/nowhere/at-all: No such file",
+          config=with_option(stack, option, '"/nowhere/at-all"'), remedy="Put it in place, readable by the daemon's user")
+
+
+def test_a_configuration_that_is_none_is_named(stack, tmp_path):
+    broken = tmp_path / "broken.conf"
+    broken.write_text("workers = {", encoding="utf-8")
+    for path, said in (("/nowhere/loyald.conf", "cannot be read"), (broken, "is broken")):
+        named(stack, "configuration", "loyald.conf", "fault", said, config=path, remedy="--check-config names line")
+
+
+# --- the daemon ---
+
+def test_the_certificate_that_clients_are_shown(daemon, stack):
+    """It is the running daemon's, whatever the file says by now."""
+    odd = stack.odd_bundle("shown", "DNS:localhost", usage="serverAuth", days=(-1, 5))
+    fresh = daemon("shows", certificate_file=f'"{odd.certificate}"', key_file=f'"{odd.key}"')
+    named(stack, "certificate", "server", "warning", "the one that clients are shown", "--port", fresh.port)
+    for words, said in ((("--server-name", "elsewhere.example"), "it is not for the name of the host"),
+                        (("--authority", odd.certificate), "self-signed certificate in certificate chain")):
+        found, _ = doctor(stack, "--port", fresh.port, *words)
+        trust = found["certificate", "trust"]
+        assert trust["verdict"] == "fault" and said in trust["found"] and "cert server --names" in trust["remedy"], trust
+
+
+def test_a_daemon_that_does_not_serve_is_named(daemon, stack):
     found, _ = doctor(stack, config=with_option(stack, "admin_listen", '"127.0.0.1:1"'))
-    assert "does not answer" in found["daemon", "ready"]["found"]
-    found, _ = doctor(stack, config=with_option(stack, "postgres", '"host=/nowhere dbname=loyal"'))
-    assert found["postgresql", "connection"]["verdict"] == "fault"
-    found, _ = doctor(stack, config="/nowhere/loyald.conf")
-    assert found["configuration", "loyald.conf"]["verdict"] == "fault"
+    row = found["daemon", "ready"]  # and without it nobody tells the domain's time, which is not the machine's here
+    assert row["verdict"] == "fault" and row["found"] == "http://127.0.0.1:1 does not answer"
+    assert row["remedy"] == "RUNBOOK, LoyaldDown and LoyaldNotReady."
+    named(stack, "daemon", "TLS", "fault", "no handshake with localhost:1", "--port", 1, remedy="a firewall; the listen option")
+    idle = daemon("unready", wait=False, postgres='"host=/nowhere dbname=loyal"')
+    wait_for(lambda: "database_unreachable" in idle.page("/readyz")[1], "it says why it is not ready")
+    named(stack, "daemon", "ready", "fault", "database_unreachable", "--url", f"http://127.0.0.1:{idle.admin_port}")
+
+
+def test_a_database_that_is_not_there_is_named(stack):
+    named(stack, "postgresql", "connection", "fault", "/nowhere",
+          config=with_option(stack, "postgres", '"host=/nowhere dbname=loyal"'), remedy="Start PostgreSQL")
 
 
 def test_a_clock_that_is_off_is_named(stack):
     """The stack's domain clock is a file of 2024; told that it should be the system's, the doctor is alarmed."""
-    named(stack, "clock", "daemon", "fault", "s from this machine's", config=with_option(stack, "clock", '"system"'))
+    named(stack, "clock", "daemon", "fault", "s from this machine's", config=with_option(stack, "clock", '"system"'),
+          remedy="chrony")
 
 
 def test_it_wants_to_know_what_to_look_at():

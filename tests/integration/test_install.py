@@ -30,7 +30,8 @@ def test_a_program_builds_with_pkg_config_against_what_was_installed(tmp_path):
     assert done.returncode == 2 and "usage: till" in done.stderr
     for page in ("man1/loyalctl.1", "man3/libloyal.3", "man5/loyald.conf.5", "man7/loyald-metrics.7", "man8/loyald.8"):
         assert (usr / "share/man" / page).is_file(), page
-    for file in ("loyald/alerts.yml", "bash-completion/completions/loyalctl", "bash-completion/completions/loyald"):
+    for file in ("loyald/alerts.yml", "bash-completion/completions/loyalctl", "bash-completion/completions/loyald",
+                 "zsh/site-functions/_loyalctl", "zsh/site-functions/_loyald"):
         assert (usr / "share" / file).stat().st_size > 0, file
     assert (usr / "lib/libloyal.a").is_file() and (usr / "sbin/loyald").is_file()
 
