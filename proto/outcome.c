@@ -90,7 +90,7 @@ static const struct outcome OUTCOMES[] = {
         "The merchant's questions of this day are used up. Repeat an earlier one, or ask "
         "tomorrow."),
     ROW(UNKNOWN_SUBJECT, REFUSED, NOT_RECORDED, STAYS,
-        "The network has no such terminal or operator. Check the name."),
+        "The network has no such terminal, certificate or operator. Check the name."),
     ROW(REVOKED, REFUSED, NOT_RECORDED, STAYS,
         "What was revoked stays so. Register it anew under another name."),
 };

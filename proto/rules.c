@@ -131,11 +131,15 @@ static const struct rule RULES[] = {
     {M(terminal), "channel", NEEDED},
     {M(terminal), "certificate_sha256", 32, 32, RULE_ANY, REQUIRED},
     {M(terminal), "standing", FREE},
+    {M(terminal), "older_certificate_sha256", 0, 32, RULE_ANY, OPTIONAL},
 
     {M(store_name), "merchant", CODE, REQUIRED},
     {M(store_name), "code", STORE, REQUIRED},
     {M(terminal_name), "merchant", CODE, REQUIRED},
     {M(terminal_name), "code", CODE, REQUIRED},
+    {M(terminal_certificate), "merchant", CODE, REQUIRED},
+    {M(terminal_certificate), "code", CODE, REQUIRED},
+    {M(terminal_certificate), "certificate_sha256", 32, 32, RULE_ANY, REQUIRED},
 
     {M(set_standing_request), "member", FREE},
     {M(set_standing_request), "merchant", CODE, OPTIONAL},
@@ -144,6 +148,7 @@ static const struct rule RULES[] = {
     {M(set_standing_request), "operator", CODE, OPTIONAL},
     {M(set_standing_request), "standing", NEEDED},
     {M(set_standing_request), "reason", REASON, REQUIRED},
+    {M(set_standing_request), "certificate", FREE},
 
     {M(earn_rate), "merchant", CODE, REQUIRED},
     {M(earn_rate), "numerator", 0, 1000000, RULE_ANY, OPTIONAL},

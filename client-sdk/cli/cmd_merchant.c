@@ -109,20 +109,27 @@ static void store_rows(struct table *table, const struct loyal_answer *answer)
     }
 }
 
+static void certificate_cell(struct table *table, const uint8_t sha256[32])
+{
+    static const uint8_t none[32];
+    char text[65];
+
+    value_hex_text(sha256, 32, text);
+    memcmp(sha256, none, sizeof none) == 0 ? table_none(table) : table_text(table, text);
+}
+
 static void terminal_rows(struct table *table, const struct loyal_answer *answer)
 {
-    char fingerprint[65];
-
     for (size_t i = 0; i < answer->list_count; i++) {
         const struct loyal_terminal *terminal = &answer->terminals[i];
 
-        value_hex_text(terminal->certificate_sha256, 32, fingerprint);
         table_text(table, terminal->merchant);
         table_text(table, terminal->code);
         table_text(table, terminal->store);
         table_text(table, value_channel_text(terminal->channel));
         table_text(table, value_standing_text(terminal->standing));
-        table_text(table, fingerprint);
+        certificate_cell(table, terminal->certificate_sha256);
+        certificate_cell(table, terminal->older_certificate_sha256);
     }
 }
 
@@ -200,8 +207,9 @@ int cmd_store_list(struct cli *cli)
 
 int cmd_terminal_list(struct cli *cli)
 {
-    static const char *const columns[] = {
-        "merchant", "code", "store", "channel", "standing", "certificate_sha256", NULL};
+    static const char *const columns[] = {"merchant",          "code",     "store",
+                                          "channel",           "standing", "certificate_sha256",
+                                          "older_certificate", NULL};
 
     return list_all(cli, LOYAL_LIST_TERMINALS, columns, terminal_rows);
 }

@@ -1,6 +1,8 @@
-/* Who may take part: suspends, resumes or revokes a merchant, store, terminal, operator or member.
- * Called through the table in commands.c: the command's two words say whom and what. */
+/* Who may take part: suspends, resumes or revokes a merchant, store, terminal, operator or member,
+ * and changes a terminal's certificates. Called through the table in commands.c: the command's two
+ * words say whom and what. */
 #include "arguments.h"
+#include "cert.h"
 #include "commands.h"
 #include "output.h"
 #include "values.h"
@@ -25,7 +27,21 @@ static enum loyal_standing standing_of(const char *verb)
 {
     if (strcmp(verb, "suspend") == 0)
         return LOYAL_SUSPENDED;
-    return strcmp(verb, "revoke") == 0 ? LOYAL_REVOKED : LOYAL_ACTIVE;
+    return strcmp(verb, "revoke") == 0 || strcmp(verb, "retire") == 0 ? LOYAL_REVOKED
+                                                                      : LOYAL_ACTIVE;
+}
+
+/* One of a terminal's certificates: by its file or, where that is not at hand, by its hash. */
+static int read_certificate(const struct cli *cli, struct loyal_terminal *terminal)
+{
+    const char *file = cli->values[OPT_CERTIFICATE], *hash = cli->values[OPT_FINGERPRINT];
+    char error[256];
+
+    if (file && !cert_fingerprint(file, terminal->certificate_sha256, error, sizeof error))
+        return cli_fail("%s", error);
+    if (hash && !value_hex(hash, terminal->certificate_sha256, sizeof terminal->certificate_sha256))
+        return cli_usage("--fingerprint: 64 hexadecimal digits, as `terminal list` shows them");
+    return EXIT_FINE;
 }
 
 /* Fills the subject; its name as typed goes to *name_out. */
@@ -45,6 +61,9 @@ static int read_subject(const struct cli *cli, struct loyal_request *request,
     case LOYAL_SUBJECT_TERMINAL:
         request->terminal = (struct loyal_terminal){.merchant = merchant, .code = code};
         return EXIT_FINE;
+    case LOYAL_SUBJECT_CERTIFICATE:
+        request->terminal = (struct loyal_terminal){.merchant = merchant, .code = code};
+        return read_certificate(cli, &request->terminal);
     case LOYAL_SUBJECT_OPERATOR:
         *name_out = request->operator_name = cli->values[OPT_OPERATOR];
         return EXIT_FINE;
@@ -65,8 +84,12 @@ int cmd_standing(struct cli *cli)
     struct loyal_client *client;
     const struct loyal_answer *answer;
     const char *name;
-    int status = read_subject(cli, &request, &store, &name);
+    bool is_certificate = cli_takes(cli, OPT_CERTIFICATE) || cli_takes(cli, OPT_FINGERPRINT);
+    int status;
 
+    if (is_certificate)
+        request.subject = LOYAL_SUBJECT_CERTIFICATE;
+    status = read_subject(cli, &request, &store, &name);
     if (status != EXIT_FINE)
         return status;
     client = cli_client(cli);
@@ -76,7 +99,7 @@ int cmd_standing(struct cli *cli)
     if (status == EXIT_FINE) {
         struct table *table = table_create(columns);
 
-        table_text(table, cli->command->noun);
+        table_text(table, is_certificate ? "certificate" : cli->command->noun);
         cli_takes(cli, OPT_MERCHANT) ? table_text(table, cli->values[OPT_MERCHANT])
                                      : table_none(table);
         table_text(table, name);

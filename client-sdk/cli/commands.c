@@ -148,6 +148,13 @@ static const char STANDING_DETAILS[] =
     "so,\n"
     "and the name stays taken.";
 
+static const char RENEWAL_DETAILS[] =
+    "A terminal changes over to a new certificate, of the same name, while the old one is still "
+    "good:\n"
+    "renew, give the till both files, retire the old one. It stays the same terminal. At most two "
+    "are\n"
+    "good at a time. Connections made with one that was retired are cut within 5 seconds.";
+
 const struct command COMMANDS[] = {
     {"merchant",
      "add",
@@ -218,6 +225,24 @@ const struct command COMMANDS[] = {
      {OPT_MERCHANT},
      {OPT_NONE},
      NULL},
+    {"terminal",
+     "renew",
+     NULL,
+     "admits a new certificate of a terminal beside the old one",
+     ROLE_OPERATOR,
+     cmd_standing,
+     {OPT_REASON, OPT_MERCHANT, OPT_CODE, OPT_CERTIFICATE},
+     {OPT_NONE},
+     RENEWAL_DETAILS},
+    {"terminal",
+     "retire",
+     NULL,
+     "ends one of a terminal's certificates for ever",
+     ROLE_OPERATOR,
+     cmd_standing,
+     {OPT_REASON, OPT_MERCHANT, OPT_CODE, OPT_FINGERPRINT},
+     {OPT_NONE},
+     RENEWAL_DETAILS},
     STANDING("terminal", "suspend", "suspends a terminal", OPT_NONE, OPT_MERCHANT, OPT_CODE),
     STANDING("terminal", "resume", "lets a terminal take part again", OPT_NONE, OPT_MERCHANT,
              OPT_CODE),

@@ -116,6 +116,8 @@ static const struct option_spec OPTIONS[OPT_COUNT] = {
     [OPT_FOLLOW] = {"follow", NULL, "again and again, until Ctrl-C", FLAG, NULL},
     [OPT_INTERVAL] = {"interval", "SECONDS", "that rates are taken over; default 1", 0, NULL},
     [OPT_TIMES] = {"count", "N", "follows N times, then ends", 0, NULL},
+    [OPT_FINGERPRINT] = {"fingerprint", "HEX", "of the certificate, as `terminal list` shows it", 0,
+                         NULL},
     [OPT_SHELL] = {"shell", "SHELL", "bash (default) or zsh", 0, NULL},
     [OPT_YES] = {"yes", NULL, "yes, for ever: it cannot be undone", FLAG, NULL},
 };

@@ -83,5 +83,6 @@ enum option {
     OPT_INTERVAL,
     OPT_TIMES, /* --count */
     OPT_SHELL,
+    OPT_FINGERPRINT,
     OPT_COUNT
 };

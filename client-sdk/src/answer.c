@@ -213,6 +213,12 @@ static bool fill_list_stores(struct answer_box *box, const Loyal__V1__Response *
     return true;
 }
 
+/* None is zeros, as the array was made. */
+static bool fill_certificate(uint8_t out[32], const ProtobufCBinaryData *from)
+{
+    return from->len == 0 || sdk_answer_bytes(out, 32, from);
+}
+
 static bool fill_list_terminals(struct answer_box *box, const Loyal__V1__Response *response)
 {
     const Loyal__V1__ListTerminalsResponse *from = response->list_terminals;
@@ -226,8 +232,8 @@ static bool fill_list_terminals(struct answer_box *box, const Loyal__V1__Respons
         out[i].store = item->store;
         out[i].channel = (enum loyal_channel)item->channel;
         out[i].standing = (enum loyal_standing)item->standing;
-        if (!sdk_answer_bytes(out[i].certificate_sha256, sizeof out[i].certificate_sha256,
-                              &item->certificate_sha256))
+        if (!fill_certificate(out[i].certificate_sha256, &item->certificate_sha256) ||
+            !fill_certificate(out[i].older_certificate_sha256, &item->older_certificate_sha256))
             return false;
     }
     box->answer.terminals = out;

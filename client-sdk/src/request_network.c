@@ -204,6 +204,18 @@ bool sdk_build_export_member(struct parts *parts)
 
 /* ---- standing ---- */
 
+static void certificate_fill(struct parts *parts, Loyal__V1__SetStandingRequest *out)
+{
+    const struct loyal_terminal *from = &parts->from->terminal;
+    loyal__v1__terminal_certificate__init(&parts->terminal_certificate);
+    parts->terminal_certificate.merchant = text_of(from->merchant);
+    parts->terminal_certificate.code = text_of(from->code);
+    parts->terminal_certificate.certificate_sha256 =
+        bytes_of(from->certificate_sha256, sizeof from->certificate_sha256);
+    out->subject_case = LOYAL__V1__SET_STANDING_REQUEST__SUBJECT_CERTIFICATE;
+    out->certificate = &parts->terminal_certificate;
+}
+
 /* A subject that is none leaves the message without one, which the server refuses. */
 static void subject_fill(struct parts *parts, Loyal__V1__SetStandingRequest *out)
 {
@@ -233,6 +245,7 @@ static void subject_fill(struct parts *parts, Loyal__V1__SetStandingRequest *out
         out->subject_case = LOYAL__V1__SET_STANDING_REQUEST__SUBJECT_TERMINAL;
         out->terminal = &parts->terminal_name;
         break;
+    case LOYAL_SUBJECT_CERTIFICATE: certificate_fill(parts, out); break;
     case LOYAL_SUBJECT_OPERATOR:
         out->subject_case = LOYAL__V1__SET_STANDING_REQUEST__SUBJECT_OPERATOR;
         out->operator_ = text_of(from->operator_name);

@@ -60,6 +60,7 @@ struct parts {
     Loyal__V1__EntryPeriod period;
     Loyal__V1__StoreName store_name;
     Loyal__V1__TerminalName terminal_name;
+    Loyal__V1__TerminalCertificate terminal_certificate;
 };
 
 /* Initialises the body and hangs it into the request; the value is the body's address. */

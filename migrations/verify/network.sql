@@ -25,7 +25,8 @@ select pg_temp.want('views of ' || owner, (select string_agg(concat_ws(' ', c.re
                                                              order by c.relname)
                                            from pg_class c
                                            where c.relnamespace = 'loyal'::regnamespace and c.relkind = 'v'
-                                                 and c.relowner = owner::regrole), wanted)
+                                                 and c.relowner = owner::regrole
+                                                 and c.relname <> 'terminal_certificate'), wanted)
 from (values
     ('loyal_network', 'line_elsewhere {security_barrier=true}, member_granting {security_barrier=true},'
      ' purchase_elsewhere {security_barrier=true}'),

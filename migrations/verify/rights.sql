@@ -52,6 +52,11 @@ insert into wanted values
     ('loyal_eraser', 'disclosure', 'select(bucket,member_id,page_id) update(reason)'),
     ('loyal_eraser', 'member_standing_change', 'select(bucket,member_id,number) update(reason)'),
     ('loyal_eraser', 'erasure', '+insert +select');
+insert into wanted
+select * from (values
+    ('loyal_daemon', 'certificate_change', '+insert +select'),
+    ('loyal_daemon', 'terminal_certificate', '+select')) later
+where pg_temp.has('certificates');
 -- The auditor reads everything that is stored; what the views make of it shows nobody to him, who asks for no merchant.
 insert into wanted
 select 'loyal_auditor', c.relname, '+select'

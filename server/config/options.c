@@ -202,7 +202,8 @@ struct config *config_create_numbers(void)
     struct config *config = calloc(1, sizeof *config);
     for (size_t i = 0; config && i < LENGTH(OPTIONS); i++) {
         if (OPTIONS[i].type == OPTION_NUMBER)
-            *(int *)(void *)((char *)config + OPTIONS[i].offset) = atoi(OPTIONS[i].value_default);
+            *(int *)(void *)((char *)config + OPTIONS[i].offset) =
+                (int)strtol(OPTIONS[i].value_default, NULL, 10);
     }
     return config;
 }

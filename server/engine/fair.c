@@ -38,11 +38,11 @@ void fair_free(struct fair_queue *queue)
     struct fair_merchant *merchant, *next_merchant;
     assert(queue->count == 0);
     HASH_ITER (hh, queue->terminals, terminal, next_terminal) {
-        HASH_DEL(queue->terminals, terminal);
+        HASH_DEL(queue->terminals, terminal); /* NOLINT(clang-analyzer-unix.Malloc): the last one */
         free(terminal);
     }
     HASH_ITER (hh, queue->merchants, merchant, next_merchant) {
-        HASH_DEL(queue->merchants, merchant);
+        HASH_DEL(queue->merchants, merchant); /* NOLINT(clang-analyzer-unix.Malloc): the last one */
         free(merchant);
     }
 }

@@ -51,19 +51,9 @@ int handed_take_name(struct handed_sockets *handed, const char *name)
 
 static bool listens_at(int fd, const struct sockaddr *address)
 {
-    if (sd_is_socket(fd, address->sa_family, SOCK_STREAM, 1) <= 0)
-        return false;
-    struct sockaddr_storage own = {0};
-    socklen_t size = sizeof own;
-    if (getsockname(fd, (struct sockaddr *)&own, &size) != 0)
-        return false;
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *a = (const void *)address, *b = (const void *)&own;
-        return a->sin_port == b->sin_port && a->sin_addr.s_addr == b->sin_addr.s_addr;
-    }
-    const struct sockaddr_in6 *a = (const void *)address, *b = (const void *)&own;
-    return address->sa_family == AF_INET6 && a->sin6_port == b->sin6_port &&
-           memcmp(&a->sin6_addr, &b->sin6_addr, sizeof a->sin6_addr) == 0;
+    size_t size =
+        address->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+    return sd_is_socket_sockaddr(fd, SOCK_STREAM, address, (unsigned)size, 1) > 0;
 }
 
 int handed_take_address(struct handed_sockets *handed, const struct sockaddr *address,

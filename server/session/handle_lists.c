@@ -105,18 +105,25 @@ void handle_list_stores(struct request *request)
 
 /* ---- terminals ---- */
 
+/* Empty where there is none. */
+static ProtobufCBinaryData certificate_of(struct request *request, const char *hex)
+{
+    uint8_t *hash = arena_alloc(&request->arena, HASH_BYTES);
+    bool is_there = hash && hash_of_hex(hex, hash);
+    return (ProtobufCBinaryData){.len = is_there ? HASH_BYTES : 0, .data = is_there ? hash : NULL};
+}
+
 static void fill_terminal(struct request *request, const struct query_rows *rows, int row,
                           Loyal__V1__Terminal *item)
 {
-    uint8_t *hash = arena_alloc(&request->arena, HASH_BYTES);
     loyal__v1__terminal__init(item);
     item->merchant = query_text(request, rows, row, 0);
     item->code = query_text(request, rows, row, 1);
     item->store = query_text(request, rows, row, 2);
     item->channel = (Loyal__V1__Channel)query_number(rows, row, 3);
     item->standing = (Loyal__V1__Standing)query_number(rows, row, 5);
-    if (hash && hash_of_hex(query_rows_value(rows, row, 4), hash))
-        item->certificate_sha256 = (ProtobufCBinaryData){.len = HASH_BYTES, .data = hash};
+    item->certificate_sha256 = certificate_of(request, query_rows_value(rows, row, 4));
+    item->older_certificate_sha256 = certificate_of(request, query_rows_value(rows, row, 6));
 }
 
 static void on_terminals(struct query *query, int code, const struct query_rows *rows)

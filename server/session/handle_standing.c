@@ -1,6 +1,6 @@
-/* Handles SetStanding: suspends, resumes and revokes merchants, stores, terminals, operators and
- * members. Of the first four the reference changes, behind everybody who still decides on the old
- * one; a member's standing is read under his lock. */
+/* Handles SetStanding: suspends, resumes and revokes merchants, stores, terminals, their
+ * certificates, operators and members. Of all but the last the reference changes, behind everybody
+ * who still decides on the old one; a member's standing is read under his lock. */
 #include <string.h>
 
 #include "outcome.h"
@@ -28,6 +28,7 @@ static int code_of_word(const char *word)
         {"added", OUTCOME_CODE(OK)},
         {"same", OUTCOME_CODE(OK)},
         {"revoked", OUTCOME_CODE(REVOKED)},
+        {"too_many", OUTCOME_CODE(ALREADY_EXISTS)},
         {"unknown", OUTCOME_CODE(UNKNOWN_MEMBER)},
         {"no_merchant", OUTCOME_CODE(UNKNOWN_MERCHANT)},
         {"no_store", OUTCOME_CODE(UNKNOWN_STORE)},
@@ -84,12 +85,37 @@ static struct named named_of(const Loyal__V1__SetStandingRequest *ask)
     }
 }
 
+static void of_certificate(struct request *request)
+{
+    const Loyal__V1__SetStandingRequest *ask = request->message->set_standing;
+    const struct session *session = request->session;
+    const char *values[] = {
+        ask->certificate->merchant,
+        ask->certificate->code,
+        query_hex(request, ask->certificate->certificate_sha256.data, HASH_BYTES),
+        number_text(request, (int64_t)ask->standing),
+        number_text(request, domain_clock_us(session->worker->clock)),
+        number_text(request, session->operator_id),
+        ask->reason};
+    struct query_call call = {STATEMENT_CERTIFICATE_STANDING_SET,
+                              values,
+                              LENGTH(values),
+                              on_set,
+                              .is_writing = true,
+                              .is_of_reference = true};
+    query_begin(request, &call);
+}
+
 void handle_set_standing(struct request *request)
 {
     const Loyal__V1__SetStandingRequest *ask = request->message->set_standing;
     const struct session *session = request->session;
     if (ask->subject_case == LOYAL__V1__SET_STANDING_REQUEST__SUBJECT_MEMBER) {
         target_find(request, ask->member, on_member);
+        return;
+    }
+    if (ask->subject_case == LOYAL__V1__SET_STANDING_REQUEST__SUBJECT_CERTIFICATE) {
+        of_certificate(request);
         return;
     }
     struct named named = named_of(ask);

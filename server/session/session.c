@@ -118,7 +118,7 @@ static bool terminal_is_known(struct session *session, const struct reference *r
         merchant ? reference_terminal_by_code(reference, merchant->merchant_id, identity->name)
                  : NULL;
     if (!terminal || !terminal->active ||
-        memcmp(terminal->certificate_sha256, identity->certificate_sha256, HASH_BYTES) != 0)
+        !reference_terminal_has(terminal, identity->certificate_sha256))
         return false;
     if (fill) {
         session->merchant_id = merchant->merchant_id;

@@ -15,11 +15,11 @@
 #include "store/params.h"
 #include "store/statements.h"
 
-#define PG_SCHEMA_WANTED "rights" /* loyal.schema_version that this program works on */
+#define PG_SCHEMA_WANTED "certificates" /* loyal.schema_version that this program works on */
 /* and those before it, by which an older database is told from a newer one */
 #define PG_SCHEMAS_OLDER                                                                 \
     "reference", "members", "journal", "maintenance", "check", "privileges", "standing", \
-        "consent", "network", "census", "erasure"
+        "consent", "network", "census", "erasure", "rights"
 
 struct pg;
 

@@ -101,6 +101,20 @@ static void merchant_load(struct loading *loading, const PGresult *rows, int row
     name_add(loading, 'i', merchant->merchant_id, "", merchant);
 }
 
+/* Hexadecimal, with spaces between them. */
+static bool certificates_load(const char *text, struct reference_terminal *terminal)
+{
+    char hex[2 * HASH_BYTES + 1];
+    while (*text && terminal->certificate_count < REFERENCE_CERTIFICATES_MAX) {
+        snprintf(hex, sizeof hex, "%s", text);
+        if (!hash_of_hex(hex, terminal->certificates_sha256[terminal->certificate_count++]))
+            return false;
+        text += strlen(hex);
+        text += *text == ' ';
+    }
+    return !*text;
+}
+
 static void terminal_load(struct loading *loading, const PGresult *rows, int row)
 {
     struct reference_terminal *terminal = loading->terminal++;
@@ -109,7 +123,7 @@ static void terminal_load(struct loading *loading, const PGresult *rows, int row
     terminal->code = PQgetvalue(rows, row, 3);
     terminal->store_id = number(rows, row, 4);
     terminal->channel = (int16_t)number(rows, row, 5);
-    loading->is_bad |= !hash_of_hex(PQgetvalue(rows, row, 6), terminal->certificate_sha256);
+    loading->is_bad |= !certificates_load(PQgetvalue(rows, row, 6), terminal);
     terminal->active = number(rows, row, 7);
     name_add(loading, 't', terminal->merchant_id, terminal->code, terminal);
 }
@@ -240,6 +254,15 @@ const struct reference_terminal *reference_terminal_by_code(const struct referen
                                                             int32_t merchant_id, const char *code)
 {
     return row_of(reference, 't', merchant_id, code);
+}
+
+bool reference_terminal_has(const struct reference_terminal *terminal,
+                            const uint8_t certificate_sha256[32])
+{
+    for (int i = 0; i < terminal->certificate_count; i++)
+        if (memcmp(terminal->certificates_sha256[i], certificate_sha256, HASH_BYTES) == 0)
+            return true;
+    return false;
 }
 
 const struct reference_operator *reference_operator_by_name(const struct reference *reference,

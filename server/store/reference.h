@@ -8,6 +8,9 @@
 
 #include "base/err.h"
 
+/* A terminal has one, and a second one while it changes over. */
+#define REFERENCE_CERTIFICATES_MAX 2
+
 struct reference;
 
 struct reference_merchant {
@@ -23,7 +26,8 @@ struct reference_terminal {
     const char *code;
     int32_t store_id; /* 0: any store of its merchant */
     int16_t channel;
-    uint8_t certificate_sha256[32];
+    int certificate_count; /* that are good, the newest first */
+    uint8_t certificates_sha256[REFERENCE_CERTIFICATES_MAX][32];
     bool active;
 };
 
@@ -55,6 +59,8 @@ const struct reference_merchant *reference_merchant_by_id(const struct reference
                                                           int32_t merchant_id);
 const struct reference_terminal *reference_terminal_by_code(const struct reference *reference,
                                                             int32_t merchant_id, const char *code);
+bool reference_terminal_has(const struct reference_terminal *terminal,
+                            const uint8_t certificate_sha256[32]);
 const struct reference_operator *reference_operator_by_name(const struct reference *reference,
                                                             const char *name);
 int32_t reference_store_id(const struct reference *reference, int32_t merchant_id, const char *code,

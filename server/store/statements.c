@@ -197,7 +197,10 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
 
     [STATEMENT_REFERENCE_READ] =
         "with barred as materialized (select subject, subject_id from loyal.standing "
-        "where standing <> 1) "
+        "where standing <> 1), "
+        "good as materialized (select terminal_id, string_agg(encode(certificate_sha256, 'hex'), "
+        "' ' order by number desc) as certificates from loyal.terminal_certificate "
+        "group by terminal_id) "
         "select 'e', epoch::text, null, null, null, null, null, null from loyal.reference_epoch "
         "union all select 'm', merchant_id::text, code, name, currency, null, null, null "
         "from loyal.merchant "
@@ -205,10 +208,11 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
         "from loyal.store s where not exists (select from barred b where b.subject = 2 "
         "and b.subject_id = s.store_id) "
         "union all select 't', terminal_id::text, merchant_id::text, code, "
-        "coalesce(store_id, 0)::text, channel::text, encode(certificate_sha256, 'hex'), "
+        "coalesce(store_id, 0)::text, channel::text, coalesce(certificates, ''), "
         "(active and not exists (select from barred b where b.subject = 1 and b.subject_id = "
         "t.merchant_id or b.subject = 2 and b.subject_id = t.store_id or b.subject = 3 "
         "and b.subject_id = t.terminal_id))::int::text from loyal.terminal t "
+        "left join good using (terminal_id) "
         "union all select 'o', operator_id::text, name, encode(certificate_sha256, 'hex'), "
         "(active and not exists (select from barred b where b.subject = 4 and b.subject_id = "
         "o.operator_id))::int::text, null, null, null from loyal.operator o "
@@ -263,16 +267,20 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
         "when (select lost from wanted) then 'no_store' "
         "when exists (select from loyal.terminal t, wanted w where t.merchant_id = w.merchant_id "
         "and t.code = $2 and t.store_id is not distinct from w.store_id "
-        "and t.channel = $4::smallint and t.certificate_sha256 = decode($5, 'hex')) then 'same' "
+        "and t.channel = $4::smallint and exists (select from loyal.terminal_certificate c where "
+        "c.terminal_id = t.terminal_id and c.certificate_sha256 = decode($5, 'hex'))) then 'same' "
         "else 'differs' end",
     [STATEMENT_TERMINALS_LIST] = OR_NO_MERCHANT(
-        "select m.code, t.code, coalesce(s.code, ''), t.channel, encode(t.certificate_sha256, "
-        "'hex'), " STANDING_OF("3", "t.terminal_id") " "
-                                                     "from loyal.terminal t join loyal.merchant m "
-                                                     "using (merchant_id) left join loyal.store s "
-                                                     "using (store_id) where m.code = $1 and "
-                                                     "t.code > $2 order by t.code limit $3::int",
-        "'', '', '', 0::smallint, '', 1::smallint"),
+        "select m.code, t.code, coalesce(s.code, ''), t.channel, coalesce(encode(c.good[1], "
+        "'hex'), ''), " STANDING_OF(
+            "3", "t.terminal_id") ", coalesce(encode(c.good[2], 'hex'), '') "
+                                  "from loyal.terminal t join loyal.merchant m using (merchant_id) "
+                                  "left join loyal.store s using (store_id), lateral (select "
+                                  "array_agg(k.certificate_sha256 order by k.number desc) as good "
+                                  "from loyal.terminal_certificate k where k.terminal_id = "
+                                  "t.terminal_id) c where m.code = $1 and t.code > $2 "
+                                  "order by t.code limit $3::int",
+        "'', '', '', 0::smallint, '', 1::smallint, ''"),
     [STATEMENT_RATE_SET] =
         "with raised as (update loyal.reference_epoch set epoch = epoch + 1 returning epoch), "
         "wanted as (select merchant_id, to_date($5, 'YYYYMMDD') as day, $2::int as numerator, "

@@ -55,6 +55,7 @@ enum statement_id {
     /* subject 1 merchant, 2 store, 3 terminal, 4 operator; merchant, code, standing, at, operator,
      * reason -> 'added' | 'same' | 'revoked' | 'no_merchant' | 'no_store' | 'no_subject' */
     STATEMENT_STANDING_SET,
+    STATEMENT_CERTIFICATE_STANDING_SET,
     /* member, standing, at, operator, reason -> 'added' | 'same' | 'revoked' | 'unknown' */
     STATEMENT_MEMBER_STANDING_SET,
     /* code, name, currency -> 'added' | 'same' | 'differs' */

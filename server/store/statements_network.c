@@ -180,6 +180,28 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
         "$1::smallint, s.id, $4::smallint, " TIME("$5") ", $6::int, $7 from subject s, verdict v "
         "where v.word = 'added' returning 1) "
         "select word from verdict",
+    /* Of one certificate of a terminal; one more than two that are good is too many. */
+    [STATEMENT_CERTIFICATE_STANDING_SET] =
+        "with raised as (update loyal.reference_epoch set epoch = epoch + 1 returning epoch), "
+        "merchant as (select merchant_id from loyal.merchant where code = $1), "
+        "terminal as (select t.terminal_id, t.certificate_sha256 as first from loyal.terminal t "
+        "join merchant using (merchant_id) where t.code = $2), "
+        "last as (select standing from (select 0 as number, 1::smallint as standing from terminal "
+        "where first = decode($3, 'hex') union all select number, standing from "
+        "loyal.certificate_change join terminal using (terminal_id) where certificate_sha256 = "
+        "decode($3, 'hex')) c order by number desc limit 1), "
+        "verdict as (select case when not exists (select from merchant) then 'no_merchant' when "
+        "not exists (select from terminal) or $4::smallint <> 1 and not exists (select from last) "
+        "then 'no_subject' when (select standing from last) = $4::smallint then 'same' when "
+        "(select standing from last) = 3 then 'revoked' when $4::smallint = 1 and (select "
+        "count(*) from loyal.terminal_certificate join terminal using (terminal_id)) >= 2 then "
+        "'too_many' else 'added' end as word), "
+        "added as (insert into loyal.certificate_change (number, terminal_id, "
+        "certificate_sha256, standing, changed_at, operator_id, reason) select (select "
+        "coalesce(max(number), 0) + 1 from loyal.certificate_change, raised), t.terminal_id, "
+        "decode($3, 'hex'), $4::smallint, " TIME("$5") ", $6::int, $7 from terminal t, verdict v "
+        "where v.word = 'added' returning 1) "
+        "select word from verdict",
     [STATEMENT_MEMBER_STANDING_SET] =
         "with who as (select m.bucket, m.member_id, m.status from loyal.member m where m.bucket = "
         BUCKET("$1") " and m.member_id = $1::bigint for no key update), "

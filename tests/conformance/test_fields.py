@@ -314,7 +314,11 @@ def test_standings_and_subjects(acme, operator):
         ({**base, "store": {"merchant": "acme", "code": "x" * 33}}, "set_standing.store.code"),
         ({**base, "terminal": {"merchant": "acme"}}, "set_standing.terminal.code"),
         ({**base, "terminal": {"merchant": "acme", "code": "Upper"}}, "set_standing.terminal.code"),
-        ({**base, "terminal": {"merchant": "", "code": "t"}}, "set_standing.terminal.merchant")]))
+        ({**base, "terminal": {"merchant": "", "code": "t"}}, "set_standing.terminal.merchant"),
+        ({**base, "certificate": {"code": "t", "certificate_sha256": b"c" * 32}}, "set_standing.certificate.merchant"),
+        ({**base, "certificate": {"merchant": "acme", "certificate_sha256": b"c" * 32}}, "set_standing.certificate.code"),
+        *(({**base, "certificate": {"merchant": "acme", "code": "t", "certificate_sha256": b"c" * size}},
+           "set_standing.certificate.certificate_sha256") for size in (0, 31, 33))]))
     assert operator.call("set_standing", **base).refused("INVALID_FIELD").field == "set_standing.subject"
     assert operator.call("set_standing", **base, merchant="").refused("INVALID_FIELD").field == "set_standing.merchant"
     assert operator.call("add_stores", stores=[STORE, {**STORE, "standing": 1}]).refused("INVALID_FIELD") \

@@ -158,12 +158,16 @@ def test_an_operators_standing(world):
 
 def test_subjects_that_are_not_there(world, beta):
     foreign = beta.ref(beta.enrolled())
+    certificate = {"merchant": "acme", "code": "till-1", "certificate_sha256": b"c" * 32}
     for code, subject in (("UNKNOWN_MERCHANT", {"merchant": "nobody"}),
                           ("UNKNOWN_MERCHANT", {"store": {"merchant": "nobody", "code": "north"}}),
                           ("UNKNOWN_STORE", {"store": {"merchant": "acme", "code": "nowhere"}}),
                           ("UNKNOWN_MERCHANT", {"terminal": {"merchant": "nobody", "code": "till-1"}}),
                           ("UNKNOWN_SUBJECT", {"terminal": {"merchant": "acme", "code": "nothing"}}),
                           ("UNKNOWN_SUBJECT", {"operator": "nobody"}),
+                          ("UNKNOWN_MERCHANT", {"certificate": {**certificate, "merchant": "nobody"}}),
+                          ("UNKNOWN_SUBJECT", {"certificate": {**certificate, "code": "nothing"}}),
+                          ("UNKNOWN_SUBJECT", {"certificate": certificate}),
                           ("UNKNOWN_MEMBER", {"member": member(world.new_card())}),
                           ("UNKNOWN_MEMBER", {"member": member(foreign)})):
         world.set_standing(SUSPENDED, **subject).refused(code)

@@ -1,10 +1,12 @@
 """Suspended, resumed, revoked: on every worker and daemon within seconds, and nothing commits after it."""
+import json
+import os
 import threading
 import time
 
 import pytest
 
-from support.paths import wait_for
+from support.paths import LOYALCTL, run, wait_for
 from support.proto import ACTIVE, REVOKED, SUSPENDED
 from support.wire import Closed, Connection
 from support.world import Till, member
@@ -212,3 +214,75 @@ def test_r33_a_suspended_member_neither_earns_nor_redeems(world, acme, database)
     world.set_standing(REVOKED, member=member(card)).ok()
     world.set_standing(ACTIVE, member=member(card)).refused("REVOKED")
     assert not database.findings()
+
+
+# --- certificates of a terminal ---
+
+def terminal(world, verb, *words, check=True):
+    return run(LOYALCTL, "terminal", verb, *words, "--json", check=check, env={"LOYALCTL_PROFILE": world.stack.operator_profile})
+
+
+def may_connect(world, shop, bundle):
+    try:
+        Till(world, shop, bundle).close()
+        return True
+    except AssertionError as refused:
+        assert "NOT_IDENTIFIED" in str(refused)
+        return False
+
+
+def test_a_terminal_changes_over_to_a_new_certificate(world, second, shop, database):
+    """Both are good for a while; it stays the same terminal, with its refs, its keys and its history."""
+    this, old = ("--merchant", shop, "--code", "till-1"), world.bundles[shop]
+    new, third = (world.stack.bundle(shop, "till-1", os.path.join(world.stack.dir, f"{shop}-{name}")) for name in ("new", "third"))
+    tills = [till_of(world, shop), till_of(world, shop, port=second.port)]
+    card = tills[0].enrolled()
+    earned = tills[0].earn(card, 2000)
+    first = earned.ok()
+    assert not may_connect(world, shop, new)
+
+    terminal(world, "renew", *this, "--certificate", new.certificate, "--reason", "runs out in May")
+    terminal(world, "renew", *this, "--certificate", new.certificate, "--reason", "again: no mistake")
+    wait_for(lambda: may_connect(world, shop, new), "the new one is known to every worker", seconds=5)
+    fresh = Till(world, shop, new)
+    again = fresh.earn(card, 2000, key=earned.key).ok()
+    assert (again.points, again.ref) == (first.points, first.ref)  # R32: the recorded answer
+    fresh.earn(card, 100).ok()
+    for till in tills:
+        till.earn(card, 100).ok()
+    entries = database.entries(card)
+    assert len(entries) == 5 and len({entry["terminal_id"] for entry in entries}) == 1
+    refused = terminal(world, "renew", *this, "--certificate", third.certificate, "--reason", "one too many", check=False)
+    assert refused.returncode == 1 and "ALREADY_EXISTS" in refused.stderr
+
+    row = json.loads(terminal(world, "list", "--merchant", shop).stdout)[0]
+    assert (row["certificate_sha256"], row["older_certificate"]) == (new.sha256().hex(), old.sha256().hex())
+    terminal(world, "retire", *this, "--fingerprint", row["older_certificate"], "--reason", "changed over")
+    assert all(wait_cut(till) for till in tills), "connections made with the old one are cut at every daemon"
+    wait_for(lambda: not may_connect(world, shop, old), "no worker takes the old one", seconds=5)
+    fresh.earn(card, 100).ok()  # the connection of the new one was never cut
+    refused = terminal(world, "renew", *this, "--certificate", old.certificate, "--reason", "back", check=False)
+    assert refused.returncode == 1 and "REVOKED" in refused.stderr
+    terminal(world, "renew", *this, "--certificate", third.certificate, "--reason", "there is room again")
+    changes = database.rows("select c.standing, c.certificate_sha256 as hash, c.reason, o.name from loyal.certificate_change c join"
+                            " loyal.operator o using (operator_id) join loyal.terminal t using (terminal_id) join loyal.merchant m"
+                            " using (merchant_id) where m.code = %s order by c.number", shop)
+    assert [(row["standing"], bytes(row["hash"]), row["reason"], row["name"]) for row in changes] == [
+        (ACTIVE, new.sha256(), "runs out in May", "admin"), (REVOKED, old.sha256(), "changed over", "admin"),
+        (ACTIVE, third.sha256(), "there is room again", "admin")]
+
+
+def test_a_stolen_key_is_retired_before_there_is_another(world, shop):
+    """Without a good certificate the terminal connects no more; a new one brings it back as it was."""
+    this, old = ("--merchant", shop, "--code", "till-1"), world.bundles[shop]
+    till = till_of(world, shop)
+    terminal(world, "retire", *this, "--fingerprint", old.sha256().hex(), "--reason", "stolen")
+    assert wait_cut(till)
+    row = json.loads(terminal(world, "list", "--merchant", shop).stdout)[0]
+    assert (row["certificate_sha256"], row["older_certificate"], row["standing"]) == (None, None, "active")
+    new = world.stack.bundle(shop, "till-1", os.path.join(world.stack.dir, f"{shop}-new"))
+    unknown = terminal(world, "retire", *this, "--fingerprint", new.sha256().hex(), "--reason", "never seen", check=False)
+    assert unknown.returncode == 1 and "UNKNOWN_SUBJECT" in unknown.stderr
+    terminal(world, "renew", *this, "--certificate", new.certificate, "--reason", "after the theft")
+    wait_for(lambda: may_connect(world, shop, new), "the new one is known", seconds=5)
+    assert not may_connect(world, shop, old)

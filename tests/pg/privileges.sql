@@ -30,6 +30,8 @@ insert into loyal.refusal (bucket, member_id, key, merchant_id, code, kind, deci
 values (1, 1, loyal.uuid_at('2014-01-02 00:00+00'), 1, 1, 3, '2014-01-02 00:00+00', 0, 0);
 insert into loyal.standing_change values (1, 1, 1, 2, '2014-01-02 00:00+00', 1, 'late');
 insert into loyal.member_standing_change values (1, 1, 1, 2, '2014-01-02 00:00+00', 1, 'lost card');
+insert into loyal.terminal values (7, 1, 'seven', null, 1, sha256('seven'));
+insert into loyal.certificate_change values (1, 7, sha256('z'), 1, '2014-01-02 00:00+00', 1, 'runs out');
 insert into loyal.consent (bucket, member_id, consent_id, recipient, source, purpose, fields, granted_at, until_at,
                            text_version, channel, terminal_id, operator_id, body_hash, place)
 values (1, 1, loyal.uuid_at('2014-01-03 00:00+00'), 1, 0, 1, 7, '2014-01-03 00:00+00', '2015-01-03 00:00+00', 'v1', 1, 1,
@@ -103,6 +105,7 @@ where l.role <> 'loyal_maintenance';
 select is(pg_temp.try(l.role, statement), '42501', l.role || ': ' || statement)
 from login l, unnest(array[
     'delete from loyal.consent', 'delete from loyal.disclosure', 'delete from loyal.release',
+    'delete from loyal.certificate_change', 'update loyal.certificate_change set standing = 3',
     'delete from loyal.standing_change', 'delete from loyal.member_standing_change', 'delete from loyal.privacy_rule',
     'delete from loyal.question_budget', 'delete from loyal.member_granting',
     'update loyal.consent set fields = 7', 'update loyal.consent set until_at = ''infinity''',
@@ -216,6 +219,8 @@ from unnest(array[
     'insert into loyal.rule values (1, 1, ''2014-01-01'', 1, 1, 0)', 'select * from loyal.operator',
     'update loyal.member set status = 2 where bucket = 1', 'update loyal.reference_epoch set one = one',
     'lock table loyal.reference_epoch in access exclusive mode', 'select * from loyal.standing',
+    'select * from loyal.terminal_certificate',
+    'insert into loyal.certificate_change select 2, terminal_id, certificate_sha256, 3, changed_at, 1, '''' from loyal.certificate_change',
     'insert into loyal.standing_change values (2, 1, 1, 1, ''2014-01-03 00:00+00'', 1, ''paid'')',
     'insert into loyal.member_standing_change select bucket, member_id, 2, 1, changed_at, 1, '''' from loyal.member_standing_change',
     'update loyal.consent set ended_at = ''2014-02-01 00:00+00'', end_kind = 1, end_terminal_id = 1, end_operator_id = 0

@@ -7,17 +7,18 @@ select bag_eq($$select relname::text from pg_class where relnamespace = 'loyal':
                 and relkind in ('r', 'p') and not relispartition$$,
     array['reference_epoch', 'merchant', 'store', 'terminal', 'operator', 'rule', 'schema_version', 'member',
           'identifier', 'lot', 'debt', 'entry', 'basket_line', 'refusal', 'lease', 'standing_change',
-          'member_standing_change', 'consent', 'disclosure', 'privacy_rule', 'question_budget', 'release', 'erasure'], 'the tables');
+          'member_standing_change', 'consent', 'disclosure', 'privacy_rule', 'question_budget', 'release', 'erasure',
+          'certificate_change'], 'the tables');
 select bag_eq($$select relname || ' of ' || relowner::regrole from pg_class
                 where relnamespace = 'loyal'::regnamespace and relkind = 'v'$$,
-    array['disclosed_entry of loyal_owner', 'entry_leg of loyal_owner', 'standing of loyal_owner',
+    array['disclosed_entry of loyal_owner', 'entry_leg of loyal_owner', 'standing of loyal_owner', 'terminal_certificate of loyal_owner',
           'line_elsewhere of loyal_network', 'member_granting of loyal_network', 'purchase_elsewhere of loyal_network'],
     'the views: what network queries see belongs to a role that row security holds');
 select is_empty($$select relname from pg_class where relnamespace = 'loyal'::regnamespace
                   and relkind <> 'v' and relowner <> 'loyal_owner'::regrole$$, 'all tables and indexes belong to the owner');
 select is_empty($$select proname from pg_proc where pronamespace = 'loyal'::regnamespace
                   and proowner <> 'loyal_owner'::regrole$$, 'all functions belong to the owner');
-select results_eq('select version from loyal.schema_version', array['rights'],
+select results_eq('select version from loyal.schema_version', array['certificates'],
     'the version is the name of the last change');
 select results_eq('select version from loyal.schema_version',
     'select change from sqitch.changes order by committed_at desc limit 1', 'as the registry has it');

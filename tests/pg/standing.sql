@@ -1,6 +1,6 @@
 -- Who may take part: every change stays, the last one counts.
 begin;
-select plan(10);
+select plan(13);
 
 insert into loyal.operator values (1, 'olga', sha256('olga'), true);
 select is_empty('select * from loyal.standing', 'who never changed is not in the view: he is active');
@@ -25,6 +25,19 @@ prepare member_change_of (int, int) as
     insert into loyal.member_standing_change values (1, 1, $1, $2, '2014-01-01 00:00+00', 1, '');
 select lives_ok('execute member_change_of (1, 4)', 'R29: a member can be erased, too');
 select throws_ok('execute member_change_of (1, 1)', '23505', null, 'each change of a member has its number');
+
+-- A terminal's certificates.
+insert into loyal.merchant values (1, 'acme', 'Acme', 'EUR');
+insert into loyal.terminal values (1, 1, 'one', null, 1, sha256('a')), (2, 1, 'two', null, 1, sha256('b'));
+insert into loyal.certificate_change values
+    (1, 1, sha256('c'), 1, '2014-01-03 00:00+00', 1, ''), (2, 1, sha256('a'), 3, '2014-01-02 00:00+00', 1, ''),
+    (3, 2, sha256('d'), 1, '2014-01-01 00:00+00', 1, ''), (4, 2, sha256('d'), 2, '2014-01-01 00:00+00', 1, '');
+select results_eq('select terminal_id, certificate_sha256, number from loyal.terminal_certificate order by 1, 3',
+    $$values (1, sha256('c'), 1), (2, sha256('b'), 0)$$, 'the last change of each counts; the first one is good without any');
+select throws_ok($$insert into loyal.certificate_change values (5, 3, sha256('e'), 1, '2014-01-01 00:00+00', 1, '')$$, '23503',
+    null, 'of a terminal that exists');
+select throws_ok($$insert into loyal.certificate_change values (5, 1, 'e', 1, '2014-01-01 00:00+00', 1, '')$$, '23514',
+    null, 'by its SHA-256');
 
 select * from finish();
 rollback;

@@ -243,6 +243,14 @@ static void standing_of_each_subject(void **state)
     assert_int_equal(got->subject_case, LOYAL__V1__SET_STANDING_REQUEST__SUBJECT_TERMINAL);
     assert_string_equal(got->terminal->merchant, "acme");
     assert_string_equal(got->terminal->code, "till-1");
+    request.subject = LOYAL_SUBJECT_CERTIFICATE;
+    request.terminal.certificate_sha256[31] = 7;
+    got = sent(&request)->set_standing;
+    assert_int_equal(got->subject_case, LOYAL__V1__SET_STANDING_REQUEST__SUBJECT_CERTIFICATE);
+    assert_string_equal(got->certificate->merchant, "acme");
+    assert_string_equal(got->certificate->code, "till-1");
+    assert_int_equal(got->certificate->certificate_sha256.len, 32);
+    assert_int_equal(got->certificate->certificate_sha256.data[31], 7);
     request.subject = LOYAL_SUBJECT_OPERATOR;
     got = sent(&request)->set_standing;
     assert_int_equal(got->subject_case, LOYAL__V1__SET_STANDING_REQUEST__SUBJECT_OPERATOR);

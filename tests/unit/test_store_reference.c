@@ -33,7 +33,8 @@ static struct reference *load(const char *const (*values)[COLUMNS], size_t count
     return reference;
 }
 
-#define HEX32 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define HEX32_2 "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define HEX32   "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 static const char *const rows[][COLUMNS] = {
     {"r", "10", "2", "20260201", "2", "100", "12", NULL},
@@ -91,10 +92,47 @@ static void test_found_by_code_within_their_merchant(void **state)
     assert_int_equal(reference_store_id(reference, 2, "mai", 3), 0);
     const struct reference_terminal *till = reference_terminal_by_code(reference, 1, "till-2");
     assert_false(till->active);
-    assert_int_equal(till->certificate_sha256[31], 0xff);
+    assert_int_equal(till->certificate_count, 1);
+    assert_int_equal(till->certificates_sha256[0][31], 0xff);
     assert_null(reference_terminal_by_code(reference, 2, "till-2"));
     assert_int_equal(reference_operator_by_name(reference, "admin")->operator_id, 1);
     reference_release(&reference);
+}
+
+/* The second one is good as well; none, or what is not two hashes, is not. */
+static void test_certificates_of_a_terminal(void **state)
+{
+    static const struct {
+        const char *text;
+        int count; /* -1: no reference holds it */
+    } cases[] = {{"", 0},
+                 {HEX32, 1},
+                 {HEX32_2 " " HEX32, 2},
+                 {"00", -1},
+                 {HEX32 "00", -1},
+                 {HEX32 " 00", -1},
+                 {HEX32 "  " HEX32, -1},
+                 {" ", -1},
+                 {HEX32 " x", -1},
+                 {HEX32 " " HEX32 " " HEX32, -1}};
+    uint8_t older[32] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa,
+                         0xbb, 0xcc, 0xdd, 0xee, 0xff, 0x00, 0x11, 0x22, 0x33, 0x44, 0x55,
+                         0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const row[1][COLUMNS] = {{"t", "1", "1", "t", "0", "1", cases[i].text, "1"}};
+        struct reference *reference = load(row, 1);
+        assert_int_equal(reference != NULL, cases[i].count >= 0);
+        if (!reference)
+            continue;
+        const struct reference_terminal *till = reference_terminal_by_code(reference, 1, "t");
+        assert_int_equal(till->certificate_count, cases[i].count);
+        assert_int_equal(reference_terminal_has(till, older), cases[i].count > 0);
+        older[31] ^= 1;
+        assert_false(reference_terminal_has(till, older));
+        older[31] ^= 1;
+        reference_release(&reference);
+    }
 }
 
 int main(void)
@@ -103,6 +141,7 @@ int main(void)
         cmocka_unit_test(test_rules_ascend_by_number),
         cmocka_unit_test(test_rule_of_a_day),
         cmocka_unit_test(test_found_by_code_within_their_merchant),
+        cmocka_unit_test(test_certificates_of_a_terminal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,6 +21,7 @@ enum loyal_subject {
     LOYAL_SUBJECT_STORE,
     LOYAL_SUBJECT_TERMINAL,
     LOYAL_SUBJECT_OPERATOR,
+    LOYAL_SUBJECT_CERTIFICATE, /* of the terminal */
 };
 
 enum loyal_purpose { LOYAL_SERVICE = 1, LOYAL_OFFER, LOYAL_ANALYSIS };

@@ -22,6 +22,9 @@ struct loyal_terminal {
     enum loyal_channel channel;
     uint8_t certificate_sha256[32];
     enum loyal_standing standing; /* likewise */
+    /* In answers the one above is the newest that is good, zeros: none; this one is good beside it.
+     */
+    uint8_t older_certificate_sha256[32];
 };
 
 struct loyal_rate {

@@ -121,8 +121,8 @@ struct loyal_request {
     bool has_period;
     int64_t from_us, until_us;
     const char *reason; /* operators: of LIST_ENTRIES, SET_STANDING, ERASE_, EXPORT_MEMBER */
-    /* SET_STANDING: of whom; member, merchant.code, stores[0], terminal.merchant and .code, or
-     * operator_name */
+    /* SET_STANDING: of whom; member, merchant.code, stores[0], terminal.merchant and .code (and
+     * .certificate_sha256), or operator_name */
     enum loyal_subject subject;
     const char *operator_name;
     enum loyal_standing standing;
