@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admin/http.h"
 #include "admin/master.h"
 #include "admin/metrics.h"
 #include "admin/privileges.h"
@@ -80,13 +81,30 @@ static int run_worker(void *ctx, int slot)
     return worker_run(&options);
 }
 
+static void forget_keys(struct program *program)
+{
+    keyring_destroy(&program->keyring);
+    SSL_CTX_free(program->tls);
+    program->tls = NULL;
+}
+
+static int run_admin(void *ctx)
+{
+    struct program *program = ctx;
+    struct admin_source source = {program->page, program->clock, VERSION};
+    listen_close(&program->sockets);
+    forget_keys(program);
+    config_destroy(&program->config); /* it may name a password */
+    return admin_run(&program->admin, &source);
+}
+
 static int run_maintenance(void *ctx)
 {
     struct program *program = ctx;
     char host[64] = "", holder[100];
     listen_close(&program->sockets);
     listen_close(&program->admin);
-    keyring_destroy(&program->keyring); /* it needs no keys */
+    forget_keys(program);
     gethostname(host, sizeof host - 1);
     snprintf(holder, sizeof holder, "%s:%d", host, (int)getpid());
     struct maintenance_options options = {
@@ -102,12 +120,15 @@ static int run_maintenance(void *ctx)
     return maintenance_run(&options);
 }
 
-/* When they end, for the admin port. */
-static void certificates_note(struct program *program, SSL_CTX *tls)
+/* For the admin port: what is in force, and when the certificates end. */
+static void note_settings(struct program *program)
 {
-    struct tls_ends ends = tls_ends(tls);
-    stats_set(&program->page->master.certificate_until_us, (uint64_t)ends.certificate_us);
-    stats_set(&program->page->master.authority_until_us, (uint64_t)ends.authority_us);
+    struct master_stats *stats = &program->page->master;
+    struct tls_ends ends = tls_ends(program->tls);
+    stats_set(&stats->certificate_until_us, (uint64_t)ends.certificate_us);
+    stats_set(&stats->authority_until_us, (uint64_t)ends.authority_us);
+    stats_set(&stats->connections_max, (uint64_t)program->config->connections_max);
+    stats_set(&stats->queue_max, (uint64_t)program->config->queue_max);
 }
 
 /* A broken file or certificate changes nothing. */
@@ -123,7 +144,6 @@ static bool reload(void *ctx)
         config_destroy(&fresh);
         return false;
     }
-    certificates_note(program, tls);
     stats_set(&program->page->master.reload_us, (uint64_t)clock_real_us());
     struct config_changes changes = config_compare(program->config, fresh);
     bool is_renewed =
@@ -132,6 +152,7 @@ static bool reload(void *ctx)
     config_destroy(&fresh);
     SSL_CTX_free(program->tls);
     program->tls = tls;
+    note_settings(program);
     log_init("master", (enum log_level)program->config->log_level);
     if (*changes.waiting)
         log_warning("reload_partial", "waiting_for_restart=%s", changes.waiting);
@@ -188,7 +209,7 @@ static bool read_tls(struct program *program, struct err *err)
 {
     program->tls = worker_tls_create(program->config, err);
     if (program->tls && program->page)
-        certificates_note(program, program->tls);
+        note_settings(program);
     return program->tls != NULL;
 }
 
@@ -236,8 +257,6 @@ static bool bind_all(struct program *program, struct err *err)
         return false;
     struct master_options options = {
         .config = config,
-        .clock = program->clock,
-        .version = VERSION,
         .worker_main = run_worker,
         .maintenance_main = *config->postgres_maintenance ? run_maintenance : NULL,
         .turn_away = turn_away,
@@ -252,6 +271,7 @@ static bool bind_all(struct program *program, struct err *err)
     };
     if (!listen_all(program, &handed, err))
         return false;
+    options.admin_main = program->admin.count > 0 ? run_admin : NULL;
     options.page = program->page = shared_page_create(worker_count(config), err);
     if (!program->page)
         return false;

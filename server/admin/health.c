@@ -8,6 +8,11 @@ static const char *const REASONS[STATS_REASONS] = {
     "starting",     "database_unreachable", "schema_wrong", "database_not_durable",
     "setup_failed", "reference_not_loaded", "draining"};
 
+static bool is_recent(int64_t beat_us)
+{
+    return clock_monotonic_us() - beat_us < HEALTH_BEAT_S * INT64_C(1000000);
+}
+
 /* A slot without a worker is judged by the master's age: one that is started again and again never
  * lives long. */
 static bool beats(const struct shared_page *page, int slot)
@@ -16,16 +21,19 @@ static bool beats(const struct shared_page *page, int slot)
     int64_t beat_us = (int64_t)stats_read(&stats->process.beat_us);
     if (!stats_read(&stats->pid) || beat_us < page->started_us)
         beat_us = page->started_us;
-    return clock_monotonic_us() - beat_us < HEALTH_BEAT_S * INT64_C(1000000);
+    return is_recent(beat_us);
 }
 
-bool health_is_alive(const struct shared_page *page)
+const char *health_who_hangs(const struct shared_page *page)
 {
+    int64_t beat_us = (int64_t)stats_read(&page->master.process.beat_us);
+    if (!is_recent(beat_us))
+        return "the master does not turn its loop";
     for (int slot = 0; slot < page->slot_count; slot++) {
         if (beats(page, slot))
-            return true;
+            return NULL;
     }
-    return false;
+    return "no worker turns its loop";
 }
 
 static bool is_serving(const struct shared_page *page, int slot)

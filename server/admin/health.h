@@ -5,9 +5,9 @@
 
 #include "net/shared_page.h"
 
-#define HEALTH_BEAT_S 10 /* a worker that has not turned its loop for so long hangs */
+#define HEALTH_BEAT_S 10 /* who has not turned its loop for so long hangs */
 
-/* Whether at least one worker turns its loop. */
-bool health_is_alive(const struct shared_page *page);
+/* Who does not turn his loop and must: the master, or at least one worker. NULL: all is well. */
+const char *health_who_hangs(const struct shared_page *page);
 /* Whether some worker serves; to out, as JSON: the daemon, and each worker with its reason. */
 bool health_print_ready(struct evbuffer *out, const struct shared_page *page);

@@ -1,16 +1,15 @@
-/* The admin port: /metrics, /healthz and /readyz over plain HTTP on loopback, in the master. */
+/* The process of the admin port: /metrics, /healthz and /readyz over plain HTTP on loopback. It
+ * reads the shared page and holds no keys: whatever is sent to it, or becomes of it, the master,
+ * which starts it again, does not notice. */
 #pragma once
-
-#include <event2/event.h>
 
 #include "admin/metrics.h"
 #include "net/listen.h"
 
-struct admin_http;
+/* What the master tells it by. Signals that a whole group is sent to end it are none of its
+ * business: it tells how the others end. */
+#define ADMIN_STOP SIGUSR1 /* accept no more; who was accepted is still answered */
+#define ADMIN_END  SIGQUIT
 
-/* sockets: already listening; stay the caller's. */
-struct admin_http *admin_http_create(struct event_base *base, const struct listen_sockets *sockets,
-                                     const struct admin_source *source, struct err *err);
-/* Accepts no more; who was accepted is still answered. */
-void admin_http_stop(struct admin_http *http);
-void admin_http_destroy(struct admin_http **http);
+/* Serves until ADMIN_END; the process's exit status. sockets: already listening. */
+int admin_run(const struct listen_sockets *sockets, const struct admin_source *source);

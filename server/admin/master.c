@@ -23,13 +23,14 @@
 #define BACK_OFF_MAX   5000000
 #define KILL_MARGIN_US 2000000 /* beyond the workers' own drain limit */
 #define MAINTENANCE    SHARED_PAGE_MAINTENANCE
+#define ADMIN          SHARED_PAGE_ADMIN
 #define TICKS_MEASURE  100     /* memory and files: every 10 s */
 #define STANDSTILL_US  1000000 /* between two ticks: we were stopped, and maybe all of us */
 #define UNKILLABLE_US  5000000 /* after SIGKILL: the machine is in trouble */
 #define SIGNALS        5
 
 struct child {
-    int slot;  /* MAINTENANCE for the other kind */
+    int slot;  /* of a worker; else MAINTENANCE or ADMIN */
     pid_t pid; /* 0: none */
     int64_t started_us;
     int64_t start_again_us; /* 0: it runs */
@@ -40,7 +41,6 @@ struct child {
 struct master {
     struct master_options options;
     struct event_base *base;
-    struct admin_http *http;
     struct event *signals[SIGNALS];
     struct event *tick;
     struct child *children;
@@ -75,7 +75,6 @@ static void leave_master(struct master *master, pid_t master_pid, const sigset_t
     }
     signal(SIGUSR2, SIG_IGN); /* the master's business, whomever it is sent to */
     event_reinit(master->base);
-    admin_http_destroy(&master->http);
     successor_forget(&master->successor);
     predecessor_forget(&master->predecessor);
     event_base_loopbreak(master->base);
@@ -88,15 +87,20 @@ static void leave_master(struct master *master, pid_t master_pid, const sigset_t
 static void run_child(struct master *master, const struct child *child)
 {
     const struct master_options *options = &master->options;
-    char name[20] = "maintenance";
-    if (child->slot != MAINTENANCE)
+    char name[20];
+    if (child->slot >= 0)
         snprintf(name, sizeof name, "worker%d", child->slot);
+    else
+        snprintf(name, sizeof name, "%s", child->slot == ADMIN ? "admin" : "maintenance");
     log_init(name, (enum log_level)options->config->log_level);
     prctl(PR_SET_NAME, name);
     master->is_child = true;
-    master->child_status = child->slot == MAINTENANCE
-                               ? options->maintenance_main(options->ctx)
-                               : options->worker_main(options->ctx, child->slot);
+    if (child->slot >= 0)
+        master->child_status = options->worker_main(options->ctx, child->slot);
+    else if (child->slot == ADMIN)
+        master->child_status = options->admin_main(options->ctx);
+    else
+        master->child_status = options->maintenance_main(options->ctx);
 }
 
 static void start_child(struct master *master, struct child *child)
@@ -143,9 +147,11 @@ static void bury(struct master *master, struct child *child, int status)
     child->start_again_us = now_us + child->back_off_us;
     struct shared_page *page = master->options.page;
     shared_page_clear(page, child->slot);
+    struct master_stats *stats = &page->master;
     if (!master->kill_at_us)
-        stats_add(child->slot == MAINTENANCE ? &page->master.maintenance_restarts
-                                             : &page->master.worker_restarts,
+        stats_add(child->slot == ADMIN         ? &stats->admin_restarts
+                  : child->slot == MAINTENANCE ? &stats->maintenance_restarts
+                                               : &stats->worker_restarts,
                   1);
     if (!master->kill_at_us)
         log_warning("child_died", "pid=%d slot=%d status=%d signal=%d start_again_ms=%lld",
@@ -167,19 +173,24 @@ static void signal_children(struct master *master, int number, bool workers_only
 {
     for (int i = 0; i < master->child_count; i++) {
         const struct child *child = &master->children[i];
-        if (child->pid && (child->slot != MAINTENANCE || !workers_only))
+        if (child->pid && (child->slot >= 0 || !workers_only))
             kill(child->pid, number);
     }
+}
+
+static void signal_admin(const struct master *master, int number)
+{
+    const struct child *last = &master->children[master->child_count - 1];
+    if (last->slot == ADMIN && last->pid)
+        kill(last->pid, number);
 }
 
 /* ---- signs of life ---- */
 
 static int64_t last_sign_us(const struct master *master, const struct child *child)
 {
-    const struct shared_page *page = master->options.page;
-    int64_t sign_us = (int64_t)stats_read(child->slot == MAINTENANCE
-                                              ? &page->maintenance.engine.process.beat_us
-                                              : &page->slots[child->slot].stats.process.beat_us);
+    const struct stats_process *process = shared_page_process(master->options.page, child->slot);
+    int64_t sign_us = (int64_t)stats_read(&process->beat_us);
     if (sign_us < child->started_us)
         sign_us = child->started_us;
     return sign_us < master->awake_us ? master->awake_us : sign_us;
@@ -224,6 +235,16 @@ static bool is_waiting(const struct master *master)
     return master->predecessor.fd >= 0;
 }
 
+/* The admin port tells how the others end, and ends last. */
+static void end_after_the_last(struct master *master)
+{
+    int count = living(master);
+    if (count == 0)
+        event_base_loopbreak(master->base);
+    else if (count == 1)
+        signal_admin(master, ADMIN_END);
+}
+
 static void end(struct master *master)
 {
     struct shared_page *page = master->options.page;
@@ -241,27 +262,14 @@ static void end(struct master *master)
         master->options.turn_away(master->options.ctx);
     master->kill_at_us = clock_monotonic_us() + drain_us + KILL_MARGIN_US;
     signal_children(master, SIGTERM, false);
-    if (living(master) == 0)
-        event_base_loopbreak(master->base);
-}
-
-static bool open_http(struct master *master, struct err *err)
-{
-    const struct master_options *options = &master->options;
-    struct admin_source source = {options->page, options->clock, options->config, options->version};
-    if (options->admin->count > 0)
-        master->http = admin_http_create(master->base, options->admin, &source, err);
-    return options->admin->count == 0 || master->http;
+    end_after_the_last(master);
 }
 
 static void on_take_over(void *ctx)
 {
     struct master *master = ctx;
-    struct err err = {0};
     stats_set(&master->options.page->is_waiting, 0);
     master->options.take_over(master->options.ctx);
-    if (!open_http(master, &err))
-        log_error("admin_port_failed", "reason=\"%s\"", err.text);
     log_info("took_over", "pid=%d", (int)getpid());
 }
 
@@ -290,8 +298,7 @@ static void on_successor_ready(void *ctx)
         kill(pid, SIGHUP);
     service_becomes(&master->service, pid);
     stats_set(&options->page->is_handed_over, 1);
-    if (master->http)
-        admin_http_stop(master->http);
+    signal_admin(master, ADMIN_STOP);
     end(master);
 }
 
@@ -322,7 +329,7 @@ static void start_due(struct master *master)
     int64_t now_us = clock_monotonic_us();
     for (int i = 0; i < master->child_count && !master->kill_at_us; i++) {
         struct child *child = &master->children[i];
-        bool is_early = child->slot == MAINTENANCE && is_waiting(master);
+        bool is_early = child->slot < 0 && is_waiting(master);
         if (!child->pid && child->start_again_us <= now_us && !is_early)
             start_child(master, child);
         if (master->is_child)
@@ -341,8 +348,8 @@ static void on_child_signal(struct master *master)
         else if (pid == master->successor.pid)
             on_successor_failed(master, "it has ended: see its lines");
     }
-    if (master->kill_at_us && living(master) == 0)
-        event_base_loopbreak(master->base);
+    if (master->kill_at_us)
+        end_after_the_last(master);
     else
         start_due(master);
 }
@@ -393,12 +400,19 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 
 static bool add_children(struct master *master)
 {
-    int workers = master->options.page->slot_count;
-    master->child_count = workers + (master->options.maintenance_main ? 1 : 0);
-    master->children = calloc((size_t)master->child_count, sizeof *master->children);
-    for (int i = 0; master->children && i < master->child_count; i++)
-        master->children[i].slot = i < workers ? i : MAINTENANCE;
-    return master->children != NULL;
+    const struct master_options *options = &master->options;
+    int workers = options->page->slot_count;
+    struct child *children = calloc((size_t)workers + 2, sizeof *children);
+    master->children = children;
+    if (!children)
+        return false;
+    for (; master->child_count < workers; master->child_count++)
+        children[master->child_count].slot = master->child_count;
+    if (options->maintenance_main)
+        children[master->child_count++].slot = MAINTENANCE;
+    if (options->admin_main)
+        children[master->child_count++].slot = ADMIN; /* the last: see signal_admin */
+    return true;
 }
 
 static bool add_events(struct master *master)
@@ -440,7 +454,7 @@ struct master *master_create(const struct master_options *options, struct err *e
     service_init(&master->service);
     if (!master->base || !add_children(master) || !add_events(master) || !add_relatives(master))
         err_set(err, "no memory for the event loop");
-    else if (is_waiting(master) || open_http(master, err))
+    else
         return master;
     master_destroy(&master);
     return NULL;
@@ -451,7 +465,6 @@ void master_destroy(struct master **at)
     struct master *master = *at;
     if (!master)
         return;
-    admin_http_destroy(&master->http);
     successor_forget(&master->successor);
     predecessor_forget(&master->predecessor);
     for (int i = 0; i < SIGNALS; i++) {

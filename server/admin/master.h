@@ -1,8 +1,7 @@
-/* The master process: forks workers and maintenance, starts again what dies, passes signals on,
- * serves the admin port, starts its successor. What the children do is given by main. */
+/* The master process: forks workers, maintenance and the admin port's process, starts again what
+ * dies, passes signals on, starts its successor. What the children do is given by main. */
 #pragma once
 
-#include "base/clock.h"
 #include "config/config.h"
 #include "net/listen.h"
 #include "net/shared_page.h"
@@ -11,12 +10,11 @@ struct master;
 
 struct master_options {
     const struct config *config; /* of the start */
-    const struct domain_clock *clock;
-    struct shared_page *page; /* a slot for each worker */
-    const char *version;      /* of the program */
+    struct shared_page *page;    /* a slot for each worker */
     /* In the child, which exits with the value returned. */
     int (*worker_main)(void *ctx, int slot);
     int (*maintenance_main)(void *ctx); /* NULL: none */
+    int (*admin_main)(void *ctx);       /* likewise */
     /* The end begins: whoever connects from now on is turned away at once. */
     void (*turn_away)(void *ctx);
     /* SIGHUP: true when the workers are to reload as well; logs why not itself. */

@@ -138,6 +138,7 @@ static void of_processes(const struct sink *sink)
     const struct worker_stats *stats;
     row(sink, "process=\"master\"",
         at(&sink->source->page->master.process, sink->metric->offset, 0));
+    row(sink, "process=\"admin\"", at(&sink->source->page->admin, sink->metric->offset, 0));
     for (int i = 0; (stats = slot_of(sink, i, name)); i++) {
         snprintf(labels, sizeof labels, "process=\"%s\"", name);
         row(sink, labels, at(&stats->process, sink->metric->offset, 0));
@@ -246,21 +247,28 @@ static void restarts(const struct sink *sink)
     const struct master_stats *master = &sink->source->page->master;
     row(sink, "process=\"worker\"", stats_read(&master->worker_restarts));
     row(sink, "process=\"maintenance\"", stats_read(&master->maintenance_restarts));
+    row(sink, "process=\"admin\"", stats_read(&master->admin_restarts));
+}
+
+static void heartbeat(const struct sink *sink, const char *name,
+                      const struct stats_process *process)
+{
+    char labels[64];
+    uint64_t beat_us = stats_read(&process->beat_us), now_us = (uint64_t)clock_monotonic_us();
+    snprintf(labels, sizeof labels, "process=\"%s\"", name);
+    row(sink, labels, now_us > beat_us ? now_us - beat_us : 0);
 }
 
 /* Empty slots have no heart that could beat. */
 static void heartbeats(const struct sink *sink)
 {
-    char name[24], labels[64];
-    uint64_t now_us = (uint64_t)clock_monotonic_us();
+    char name[24];
     const struct worker_stats *stats;
-    row(sink, "process=\"master\"",
-        now_us - stats_read(&sink->source->page->master.process.beat_us));
+    heartbeat(sink, "master", &sink->source->page->master.process);
+    heartbeat(sink, "admin", &sink->source->page->admin);
     for (int i = 0; (stats = slot_of(sink, i, name)); i++) {
-        uint64_t beat_us = stats_read(&stats->process.beat_us);
-        snprintf(labels, sizeof labels, "process=\"%s\"", name);
-        if (stats_read(&stats->pid) && beat_us)
-            row(sink, labels, now_us > beat_us ? now_us - beat_us : 0);
+        if (stats_read(&stats->pid) && stats_read(&stats->process.beat_us))
+            heartbeat(sink, name, &stats->process);
     }
 }
 
@@ -269,16 +277,6 @@ static void files_max(const struct sink *sink)
     struct rlimit limit = {0, 0};
     getrlimit(RLIMIT_NOFILE, &limit);
     row(sink, "", limit.rlim_cur);
-}
-
-static void connections_max(const struct sink *sink)
-{
-    row(sink, "", (uint64_t)sink->source->config->connections_max);
-}
-
-static void queue_max(const struct sink *sink)
-{
-    row(sink, "", (uint64_t)sink->source->config->queue_max);
 }
 
 static void domain_time(const struct sink *sink)
@@ -342,8 +340,8 @@ static const struct metric METRICS[] = {
            WORKER(ready)),
     METRIC("loyald_connections", "gauge", "Clients' connections by state", of_workers,
            WORKER(conns), BY("state", CONNS)),
-    METRIC("loyald_connections_max", "gauge", "Connections that a worker takes", connections_max,
-           .offset = 0),
+    METRIC("loyald_connections_max", "gauge", "Connections that a worker takes", of_master,
+           MASTER(connections_max)),
     METRIC("loyald_connections_accepted_total", "counter", "Connections accepted", of_all,
            WORKER(accepted)),
     METRIC("loyald_accept_shortages_total", "counter",
@@ -365,8 +363,8 @@ static const struct metric METRICS[] = {
            "From the receipt of a request to its answer", times_by_class, WORKER(durations)),
     METRIC("loyald_queue_length", "gauge", "What waits for the database", of_workers,
            WORKER(queued), BY("queue", QUEUES)),
-    METRIC("loyald_queue_max", "gauge", "Postings that may wait in one worker", queue_max,
-           .offset = 0),
+    METRIC("loyald_queue_max", "gauge", "Postings that may wait in one worker", of_master,
+           MASTER(queue_max)),
     METRIC("loyald_queue_oldest_seconds", "gauge", "How long the first in the queue has waited",
            of_workers, WORKER(oldest_us), IN_SECONDS, BY("queue", QUEUES)),
     METRIC("loyald_batch_postings", "histogram", "Postings that shared a transaction", sizes,

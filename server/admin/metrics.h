@@ -5,14 +5,12 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "config/config.h"
 #include "net/shared_page.h"
 
 /* What the admin port tells of; all borrowed. */
 struct admin_source {
-    const struct shared_page *page;
+    struct shared_page *page;
     const struct domain_clock *clock;
-    const struct config *config;
     const char *version; /* "0.1.0" */
 };
 

@@ -80,11 +80,12 @@ struct master_stats {
     struct stats_process process;
     uint64_t started_us; /* real */
     uint64_t draining;
-    uint64_t worker_restarts, maintenance_restarts;
+    uint64_t worker_restarts, maintenance_restarts, admin_restarts;
     uint64_t hung;          /* killed, because they gave no sign of life */
     uint64_t reload_failed; /* the last one */
     uint64_t reload_us;     /* real, of the last one that succeeded, or of the start */
     uint64_t certificate_until_us, authority_until_us; /* the first of them that ends */
+    uint64_t connections_max, queue_max;               /* of a worker, by the configuration */
 };
 
 extern const uint64_t STATS_TIME_BOUNDS_US[STATS_TIMES];

@@ -1,5 +1,5 @@
-/* Maps and reads the shared page. Called by the master before it forks, by workers and by the admin
- * port. Never locks: a number a moment old is good enough for its readers. */
+/* Maps and reads the shared page. Called by the master before it forks, and by its children. Never
+ * locks: a number a moment old is good enough for its readers. */
 #include "net/shared_page.h"
 
 #include <errno.h>
@@ -47,12 +47,26 @@ bool shared_page_is_ready(const struct shared_page *page)
     return shared_page_ready_count(page) > 0;
 }
 
+struct stats_process *shared_page_process(struct shared_page *page, int slot)
+{
+    return slot == SHARED_PAGE_ADMIN         ? &page->admin
+           : slot == SHARED_PAGE_MAINTENANCE ? &page->maintenance.engine.process
+                                             : &page->slots[slot].stats.process;
+}
+
+static void clear(void *first, const void *end)
+{
+    for (uint64_t *gauge = first; gauge < (const uint64_t *)end; gauge++)
+        stats_set(gauge, 0);
+}
+
 void shared_page_clear(struct shared_page *page, int slot)
 {
-    bool is_worker = slot != SHARED_PAGE_MAINTENANCE;
-    struct worker_stats *stats = is_worker ? &page->slots[slot].stats : &page->maintenance.engine;
-    for (uint64_t *gauge = (uint64_t *)stats; gauge < &stats->requests; gauge++)
-        stats_set(gauge, 0);
-    if (!is_worker)
+    struct worker_stats *stats = slot >= 0 ? &page->slots[slot].stats : &page->maintenance.engine;
+    if (slot == SHARED_PAGE_ADMIN)
+        clear(&page->admin, &page->admin + 1);
+    else
+        clear(stats, &stats->requests);
+    if (slot == SHARED_PAGE_MAINTENANCE)
         stats_set(&page->maintenance.lease_held, 0);
 }

@@ -1,5 +1,5 @@
-/* The page that master and workers share, mapped before the fork. Each slot has one writer, its
- * worker; the master writes a slot only while no worker lives in it. Readers take single numbers,
+/* The page that all processes share, mapped before the fork. Each slot has one writer, its
+ * process; the master writes a slot only while nobody lives in it. Readers take single numbers,
  * each whole, without any order between them. */
 #pragma once
 
@@ -23,6 +23,7 @@ struct shared_page {
     uint64_t is_handed_over; /* 1: the successor serves */
     int slot_count;          /* of workers */
     struct master_stats master;
+    struct stats_process admin __attribute__((aligned(CACHE_LINE_BYTES)));
     struct maintenance_stats maintenance __attribute__((aligned(CACHE_LINE_BYTES)));
     struct shared_slot slots[];
 };
@@ -35,7 +36,10 @@ int shared_page_ready_count(const struct shared_page *page);
 /* Whether some worker can use its database. */
 bool shared_page_is_ready(const struct shared_page *page);
 
+/* Who is no worker. */
 #define SHARED_PAGE_MAINTENANCE (-1)
+#define SHARED_PAGE_ADMIN       (-2)
 
-/* After a worker or maintenance died: its gauges end with it, its counters stay. */
+struct stats_process *shared_page_process(struct shared_page *page, int slot);
+/* After a process died: its gauges end with it, its counters stay. */
 void shared_page_clear(struct shared_page *page, int slot);

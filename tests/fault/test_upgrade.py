@@ -148,7 +148,7 @@ def test_upgrade_under_load(replaced, world, database):
     fresh = replaced("upgraded", workers=2)
     upgrades_under_load(fresh, world, database, 2, 4)
     last = fresh.pid
-    assert set(children_of(last)) == {"worker0", "worker1"}
+    assert set(children_of(last)) == {"worker0", "worker1", "admin"}
     os.kill(last, signal.SIGTERM)
     assert fresh.ended(last) == 0
     assert not os.path.exists(fresh.pid_file)

@@ -169,10 +169,15 @@ def is_welcome(connection):
     return hello.code == "OK"
 
 
+def whole(fresh):
+    """Its children, of two workers."""
+    wait_for(lambda: len(fresh.children()) == 3, "two workers and the admin port's process")
+    return fresh.children()
+
+
 def test_kill_9_of_a_worker(daemon, world):
     fresh = daemon("mortal", workers=2)
-    wait_for(lambda: len(fresh.children()) == 2, "two workers")
-    old = fresh.children()
+    old = whole(fresh)
     operator = Connection(fresh.port, world.stack.operator)
     tills = []
     try:
@@ -203,8 +208,7 @@ def test_kill_9_of_a_worker(daemon, world):
 
 def test_kill_9_of_the_master_takes_its_workers_along(daemon):
     fresh = daemon("headless", workers=2)
-    wait_for(lambda: len(fresh.children()) == 2, "two workers")
-    pids = list(fresh.children().values())
+    pids = list(whole(fresh).values())
     os.kill(fresh.pid, signal.SIGKILL)
     fresh.wait_end()
     wait_for(lambda: not any(is_alive(pid) for pid in pids), "no worker is left")
@@ -216,6 +220,16 @@ def is_alive(pid):
             return file.read().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_admin_port_that_dies_comes_again(daemon):
+    """Whoever asks meanwhile waits; nobody else notices."""
+    fresh = daemon("unasked", workers=2)
+    old = whole(fresh)
+    os.kill(old["admin"], signal.SIGKILL)
+    status, text = fresh.page("/metrics")
+    assert status == 200 and 'loyald_restarts_total{process="admin"} 1' in text
+    assert whole(fresh) == {**old, "admin": fresh.children()["admin"]} != old
 
 
 def test_maintenance_that_dies_comes_again(stack, world, brief, clock, database):
@@ -411,5 +425,5 @@ def test_a_stopped_client_does_not_stop_others(world, acme, operator):
 
 
 def test_daemon_children_are_named(stack):
-    assert set(children_of(stack.pid)) == {"worker0", "worker1", "maintenance"}
+    assert set(children_of(stack.pid)) == {"worker0", "worker1", "maintenance", "admin"}
     assert isinstance(stack.daemons, list) and all(isinstance(one, Daemon) for one in stack.daemons)

@@ -137,7 +137,7 @@ def test_gauges_tell_how_it_stands(stack, world, database):
     assert all(2e6 < value < 2e9 for value in metrics.of("loyald_resident_memory_bytes"))
     assert all(5 <= value < metrics.total("loyald_open_files_max") for value in metrics.of("loyald_open_files"))
     assert all(value < 20 for value in metrics.of("loyald_heartbeat_age_seconds"))
-    assert len(metrics.of("loyald_heartbeat_age_seconds")) == 4
+    assert len(metrics.of("loyald_heartbeat_age_seconds")) == 5
 
 
 def test_certificates_tell_when_they_end(stack):
@@ -260,16 +260,20 @@ def test_readyz_says_draining(daemon, world, database):
     assert fresh.wait_end() == 0
 
 
-def test_healthz_fails_when_all_workers_hang(daemon):
+def test_healthz_fails_when_the_master_or_all_workers_hang(daemon):
     fresh = daemon("hangs", worker_timeout_s=0)  # nobody replaces it
     assert page(fresh.admin_port, "/healthz") == (200, "alive\n")
     worker = fresh.children()["worker0"]
-    os.kill(worker, signal.SIGSTOP)
+    for pid in (worker, fresh.pid):
+        os.kill(pid, signal.SIGSTOP)
     try:
-        wait_for(lambda: page(fresh.admin_port, "/healthz")[0] == 503, "it hangs", 60, every=0.2)
+        wait_for(lambda: page(fresh.admin_port, "/healthz") == (503, "the master does not turn its loop\n"), "it hangs", 60, every=0.2)
+        fresh.signal(signal.SIGCONT)
+        wait_for(lambda: page(fresh.admin_port, "/healthz") == (503, "no worker turns its loop\n"), "the worker hangs")
         assert readyz(fresh)[1]["workers"] == [{"worker": 0, "ready": False, "reason": "hangs"}]
         assert max(Metrics(fresh.admin_port).of("loyald_heartbeat_age_seconds")) >= 10
     finally:
-        os.kill(worker, signal.SIGCONT)
+        for pid in (worker, fresh.pid):
+            os.kill(pid, signal.SIGCONT)
     wait_for(fresh.is_ready, "it goes on")
     assert page(fresh.admin_port, "/healthz")[0] == 200

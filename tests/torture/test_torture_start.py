@@ -1,6 +1,9 @@
 """Torture of the start, the reload and the admin port: a clear error and exit status, or a good daemon; no signal, ever."""
+import contextlib
 import re
 import signal
+
+import pytest
 
 from conftest import NEVER, STARTER, Victim, budget
 from support.paths import LOYALD, run, wait_for
@@ -27,30 +30,42 @@ def test_check_config(stack, memory, dice):
     assert refused > 0, "no failure was ever noticed"
 
 
-def test_reload_and_admin_port_of_the_master(stack, memory, dice):
+def test_reload(stack, memory, dice):
     """What fails changes nothing, and the next one works."""
     victim = Victim(stack, memory, "mastered").start()
-    for what, ask in (("page", lambda: victim.page("/metrics")), ("page", lambda: victim.page("/readyz")),
-                      ("reload", lambda: reload(victim))):
-        memory.aim(victim.pid, NEVER)
-        ask()
-        seen, _ = memory.rest()
-        for at in budget(dice, 1, seen, 4):
-            mark = victim.log.mark()
-            memory.aim(victim.pid, at, dice.choice((1, 1, 2, 20)))
-            try:
-                ask()
-            except Exception as fault:  # pylint: disable=broad-except  # an answer cut short
-                assert what == "page", fault
-            wait_for(lambda at=at, mark=mark: works(victim, f"{what}, allocation {at}", mark), "the admin port answers again")
+    memory.aim(victim.pid, NEVER)
+    reload(victim)
+    seen, _ = memory.rest()
+    for at in budget(dice, 1, seen, 4):
+        mark = victim.log.mark()
+        memory.aim(victim.pid, at, dice.choice((1, 1, 2, 20)))
+        reload(victim)
+        victim.judge(f"reload, allocation {at}", mark)
+        assert victim.is_ready()
     reload(victim)
     victim.log.wait("event=reloaded")
     assert victim.stop() == 0
 
 
+@pytest.mark.parametrize("path", ("/metrics", "/healthz", "/readyz"))
+def test_admin_port(stack, memory, dice, path):
+    """An answer may be cut short; the next is whole."""
+    victim = Victim(stack, memory, "asked" + path.replace("/", "-")).start()
+    memory.aim(victim.children()["admin"], NEVER)
+    victim.page(path)
+    seen, _ = memory.rest()
+    for at in budget(dice, 1, seen, 3):
+        mark = victim.log.mark()
+        memory.aim(victim.children()["admin"], at, dice.choice((1, 1, 2, 20)))
+        with contextlib.suppress(Exception):
+            victim.page(path)
+        wait_for(lambda at=at, mark=mark: works(victim, f"{path}, allocation {at}", mark), "it answers again")
+    assert victim.stop() == 0
+
+
 def works(victim, what, mark):
     victim.judge(what, mark)  # again: an end may be seen only now
-    return victim.page("/metrics")[0] == 200
+    return victim.page("/metrics")[0] == 200 and "admin" in victim.children()
 
 
 def reload(victim):
