@@ -163,6 +163,23 @@ static void on_undone(void *ctx, const PGresult *result)
     desk_end(ctx);
 }
 
+static void desk_undo(struct desk *desk, bool is_synced)
+{
+    if (desk->code == RESULT_OK)
+        desk->code = ENGINE_TRANSIENT;
+    desk->state = DESK_UNDOING;
+    if (!is_synced)
+        pg_sync(desk->pg, NULL, NULL);
+    pg_send(desk->pg, STATEMENT_ROLLBACK, NULL, NULL, NULL);
+    pg_sync(desk->pg, on_undone, desk);
+}
+
+/* A record of what was shown is one, too. */
+static bool has_effect(const struct query *query)
+{
+    return query->is_writing || query->may_commit;
+}
+
 static void on_committed(void *ctx, const PGresult *sync)
 {
     struct desk *desk = ctx;
@@ -173,19 +190,15 @@ static void on_committed(void *ctx, const PGresult *sync)
         /* a definite error that came first stays definite, unless it committed in spite of it */
         if (!desk->is_refused || desk->is_committed) {
             desk->is_stale = desk->is_repeated = false;
-            desk->code = desk->current->is_writing ? ENGINE_OUTCOME_UNKNOWN : ENGINE_NOT_READY;
+            desk->code = has_effect(desk->current) ? ENGINE_OUTCOME_UNKNOWN : ENGINE_NOT_READY;
         }
         desk_end(desk);
     } else if (desk->is_committed) {
         if (is_unreplicated)
-            desk->code = desk->current->is_writing ? ENGINE_OUTCOME_UNKNOWN : ENGINE_TRANSIENT;
+            desk->code = has_effect(desk->current) ? ENGINE_OUTCOME_UNKNOWN : ENGINE_TRANSIENT;
         desk_end(desk);
     } else {
-        if (desk->code == RESULT_OK)
-            desk->code = ENGINE_TRANSIENT;
-        desk->state = DESK_UNDOING;
-        pg_send(desk->pg, STATEMENT_ROLLBACK, NULL, NULL, NULL);
-        pg_sync(desk->pg, on_undone, desk);
+        desk_undo(desk, true);
     }
 }
 
@@ -215,6 +228,28 @@ static void on_commit(void *ctx, const PGresult *result)
                          strcmp(PQcmdStatus((PGresult *)(uintptr_t)result), "COMMIT") == 0;
 }
 
+static void commit_send(struct desk *desk)
+{
+    static const struct pg_texts none = {NULL, 0};
+    pg_send_text(desk->pg, STATEMENT_COMMIT, none, on_commit, desk);
+    pg_sync(desk->pg, on_committed, desk);
+}
+
+/* The rows of a page are here, and not yet recorded as shown. */
+static void page_judge(struct desk *desk, const PGresult *result)
+{
+    if (!result) {
+        desk_end(desk);
+    } else if (desk->is_failed || desk->code != RESULT_OK) {
+        desk_undo(desk, false);
+    } else if (!desk->current->may_commit(desk->current)) {
+        desk->code = ENGINE_DEADLINE_EXCEEDED;
+        desk_undo(desk, false);
+    } else {
+        commit_send(desk);
+    }
+}
+
 static void on_guard(void *ctx, const PGresult *result)
 {
     struct desk *desk = ctx;
@@ -224,6 +259,8 @@ static void on_guard(void *ctx, const PGresult *result)
         desk->is_failed = desk->is_refused = true;
     else
         failure_note(desk, result);
+    if (desk->current->may_commit)
+        page_judge(desk, result);
 }
 
 static void on_step(void *ctx, const PGresult *result)
@@ -310,8 +347,10 @@ static void desk_ask(struct desk *desk)
               (struct pg_texts){query->values, query->value_count}, on_rows);
     if (query->prepare && !query->is_of_reference)
         guard_send(desk);
-    step_send(desk, STATEMENT_COMMIT, none, on_commit);
-    pg_sync(desk->pg, on_committed, desk);
+    if (query->may_commit)
+        pg_flush(desk->pg);
+    else
+        commit_send(desk);
 }
 
 static void on_start(evutil_socket_t fd, short what, void *ctx)

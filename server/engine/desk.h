@@ -36,6 +36,10 @@ struct query {
      * transaction then proves that the reference is still the one given. NULL: need not be asked.
      */
     bool (*prepare)(struct query *query, struct reference *reference);
+    /* Of what is recorded as shown: called once the rows are there, before COMMIT. False: nobody
+     * takes them any more, and nothing is recorded (ENGINE_DEADLINE_EXCEEDED). NULL: COMMIT goes
+     * along with the statement, a round trip sooner. */
+    bool (*may_commit)(struct query *query);
     void (*done)(struct query *query, int code,
                  const struct query_rows *rows); /* RESULT_OK or an engine's */
     void *ctx;

@@ -175,8 +175,12 @@ static void on_member(struct request *request, const struct lookup *lookup)
                             uuid_as_text(request, &page_id),
                             number_text(request, session->operator_id),
                             ask->reason};
-    struct query_call call = {STATEMENT_ENTRIES_OF_MEMBER, values, LENGTH(values), on_entries,
-                              .desk = DESK_COUNTER};
+    struct query_call call = {STATEMENT_ENTRIES_OF_MEMBER,
+                              values,
+                              LENGTH(values),
+                              on_entries,
+                              .desk = DESK_COUNTER,
+                              .is_disclosing = session->operator_id > 0};
     query_begin(request, &call);
 }
 

@@ -86,6 +86,7 @@ static void on_member(struct request *request, const struct lookup *lookup)
     values[4] = number_text(request, request->session->terminal_id);
     struct query_call call = {.desk = DESK_WINDOW,
                               .statement = STATEMENT_PURCHASES_PAGE,
+                              .is_disclosing = true,
                               .values = values,
                               .value_count = LENGTH(values),
                               .done = on_purchases,
@@ -195,6 +196,7 @@ void handle_list_members_never_met(struct request *request)
     values[4] = number_text(request, request->session->terminal_id);
     struct query_call call = {.desk = DESK_WINDOW,
                               .statement = STATEMENT_NEVER_MET_PAGE,
+                              .is_disclosing = true,
                               .values = values,
                               .value_count = LENGTH(values),
                               .done = on_members,

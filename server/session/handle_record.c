@@ -209,8 +209,9 @@ static void on_subject(struct request *request, const struct lookup *lookup)
                             number_text(request, session->operator_id),
                             ask->reason,
                             number_text(request, EXPORT_BYTES_MAX)};
-    struct query_call call = {STATEMENT_MEMBER_EXPORT, values, LENGTH(values), on_exported,
-                              .desk = DESK_OFFICE};
+    struct query_call call = {STATEMENT_MEMBER_EXPORT, values,
+                              LENGTH(values),          on_exported,
+                              .desk = DESK_OFFICE,     .is_disclosing = true};
     query_begin(request, &call);
 }
 

@@ -15,6 +15,14 @@ static bool prepare(struct query *query, struct reference *reference)
     return session_is_known(request->session, reference, true);
 }
 
+/* Whoever left, or was told that it took too long, is shown nothing: nor is it recorded (R40). */
+static bool may_record(struct query *query)
+{
+    struct request *request = query->ctx;
+    request->is_recording = request->session->conn && !request->is_answered;
+    return request->is_recording;
+}
+
 /* NULL: one of them could not be written. */
 static const char *const *values_of(struct request *request, const struct query_call *call)
 {
@@ -48,6 +56,7 @@ void query_begin(struct request *request, const struct query_call *call)
         .asker = request->session->merchant_id,
         .purpose = call->purpose,
         .prepare = prepare,
+        .may_commit = call->is_disclosing ? may_record : NULL,
         .done = call->done,
         .ctx = request,
     };

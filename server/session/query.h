@@ -17,7 +17,8 @@ struct query_call {
     enum desk_id desk;
     bool is_writing;
     bool is_of_reference;
-    int purpose; /* of the window and the census */
+    bool is_disclosing; /* records what it shows: only while somebody waits for it */
+    int purpose;        /* of the window and the census */
 };
 void query_begin(struct request *request, const struct query_call *call);
 /* A column as text copied into the request's arena; as a number, 0 where it is none. */

@@ -96,7 +96,7 @@ static void begin(struct session *session, struct request *request)
         deadline_ms = message->deadline_ms;
     request->session = session;
     request->id = message->id;
-    request->by_identifier = request->is_answered = false;
+    request->by_identifier = request->is_answered = request->is_recording = false;
     request->retry_after_ms = 0;
     request->verb = verb_of(message->body_case);
     request->received_us = clock_monotonic_us();
@@ -175,8 +175,9 @@ static void request_expire(struct request *request, int64_t before_us)
     if (request->is_answered || request->deadline_us >= before_us || !request->verb ||
         !request->verb->handle)
         return;
-    struct answer answer = answer_of(request->verb->writes ? OUTCOME_CODE(OUTCOME_UNKNOWN)
-                                                           : OUTCOME_CODE(DEADLINE_EXCEEDED));
+    bool has_effect = request->verb->writes || request->is_recording;
+    struct answer answer =
+        answer_of(has_effect ? OUTCOME_CODE(OUTCOME_UNKNOWN) : OUTCOME_CODE(DEADLINE_EXCEEDED));
     answer_send(request->session, request->id, &answer);
     request->is_answered = true;
 }

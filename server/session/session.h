@@ -85,12 +85,12 @@ struct request {
     Loyal__V1__Request *message;
     /* What target_find goes on with; lookup is gone once a query has begun. */
     void (*found)(struct request *request, const struct lookup *lookup);
-    int64_t member_id;               /* once found, where the handler keeps it */
-    bool is_answered, by_identifier; /* too late already; the member meant, of the verb's check */
+    int64_t member_id;              /* once found, where the handler keeps it */
+    bool by_identifier;             /* the member meant, of the verb's check */
+    bool is_answered, is_recording; /* too late already; the record of what it shows in COMMIT */
     uint8_t identifier_hash[HASH_BYTES];
-    const char *store_code; /* of a posting: where it happened, "": nowhere */
-    const char *currency;   /* of an earn's purchase, NULL: no money */
-    union {                 /* what the engine holds meanwhile */
+    const char *store_code, *currency; /* of a posting; "": nowhere, NULL: no money */
+    union {                            /* what the engine holds meanwhile */
         struct posting posting;
         struct lookup lookup;
         struct query query;

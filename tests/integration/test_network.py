@@ -8,7 +8,7 @@ import time
 import pytest
 
 from support.paths import wait_for
-from support.pgproxy import COMMITTED, READY_AFTER_COMMIT, PgProxy
+from support.pgproxy import COMMIT, COMMITTED, READY_AFTER_COMMIT, PgProxy
 from support.proto import ANALYSIS, BASKET, MERCHANT_AND_DATE, OFFER, SERVICE, SUSPENDED
 from support.stack import Daemon
 from support.wire import Connection
@@ -334,8 +334,46 @@ def test_r40_no_page_before_its_disclosure_is_durable(world, watched, acme, beta
         assert len(disclosures(database, card)) == before + 1
         stop.cut()
         reply = till.take(request)
-        assert reply.kind == "RETRY" and reply.body is None
+        assert reply.code == "OUTCOME_UNKNOWN" and reply.body is None
         wait_for(lambda: till.purchases(card).code == "OK", "the window is open again")
+
+
+def window_backends(database):
+    return database.rows("select pid, state, wait_event_type from pg_stat_activity where application_name = %s", WINDOW,
+                         user="postgres")
+
+
+@pytest.mark.parametrize("leaves", [False, True], ids=["too late", "gone"])
+def test_r40_a_page_that_nobody_takes_is_not_recorded(world, fresh, database, leaves):
+    """The asker was told DEADLINE_EXCEEDED, or left, while the database worked on it."""
+    card = world.tills["acme"].enrolled(1)
+    fresh.grant(card).ok()
+    other = world.till(fresh.merchant)
+    with other, database.holding("lock table loyal.disclosure in share mode"):
+        late = other.submit("query_purchases", {"member": member(card), "purpose": SERVICE}, deadline_ms=100)
+        wait_for(lambda: [row for row in window_backends(database) if row["wait_event_type"] == "Lock"], "it waits")
+        if leaves:
+            other.close()
+            time.sleep(0.5)
+        else:
+            assert other.take(late).code == "DEADLINE_EXCEEDED"
+    wait_for(lambda: all(row["state"] == "idle" for row in window_backends(database)), "the window is done with it")
+    assert not disclosures(database, card)
+    assert len(fresh.purchases(card).ok().purchases) == 1 and len(disclosures(database, card)) == 1
+
+
+def test_r40_a_page_late_in_its_commit_may_be_recorded(world, watched, acme, beta, database):
+    card = acme.enrolled(1)
+    beta.grant(card).ok()
+    with world.till("beta", watched.port) as till:
+        wait_for(lambda: till.purchases(card).code == "OK", "the window is open")
+        stop = watched.proxy.stop_at(COMMIT, WINDOW)
+        request = till.submit("query_purchases", {"member": member(card), "purpose": SERVICE}, deadline_ms=100)
+        stop.wait()
+        reply = till.take(request)
+        assert reply.code == "OUTCOME_UNKNOWN" and reply.body is None
+        stop.go()
+        assert till.purchases(card).ok()
 
 
 def test_r40_what_cannot_be_recorded_is_not_shown(acme, beta, database):
