@@ -26,7 +26,7 @@ UNITS       := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 BENCHES     := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 FUZZERS     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_GEN    := $(B)/gen/fuzz/every.pb-c
-FUZZ_OBJ    := $(addprefix $(B)/obj/tests/fuzz/,world.o database.o results.o rows.o messages.o)
+FUZZ_OBJ    := $(addprefix $(B)/obj/tests/fuzz/,world.o database.o results.o rows.o messages.o strain.o)
 PRELOADS    := $(patsubst %.c,$(B)/%.so,$(wildcard tests/torture/*.c))
 EXAMPLES    := $(patsubst %.c,$(B)/%,$(wildcard client-sdk/examples/*.c))
 MANS        := $(patsubst %.scd,$(B)/man/%,$(notdir $(wildcard deploy/man/*.scd client-sdk/man/*.scd)))
@@ -147,7 +147,7 @@ $(UNITS): $(B)/%: $(B)/obj/%.o $(B)/libsupport.a $(SERVER_A) $(LOYAL_A) | setup-
 
 # Harnesses stand in for libpq and, towards the sessions, for net/conn.c. With FUZZ=1 libFuzzer is their main
 # (tests/fuzz/run), else one that replays files.
-WRAP = $(addprefix -Wl$(,)--wrap=,log_event hints_create hints_destroy hints_put $(addprefix conn_,welcome reserve commit request_begins request_ends \
+WRAP = $(addprefix -Wl$(,)--wrap=,log_event hints_create hints_destroy hints_put clock_monotonic_us arena_alloc arena_copy $(addprefix conn_,welcome reserve commit request_begins request_ends \
        pause resume rest wake close abort))
 FUZZ_MAIN = $(if $(FUZZ),-fsanitize=fuzzer,$(B)/obj/tests/fuzz/replay.o)
 $(B)/tests/fuzz/fuzz_handler $(B)/tests/fuzz/fuzz_pg: WORLD = $(FUZZ_OBJ) $(WRAP)

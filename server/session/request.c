@@ -139,10 +139,11 @@ void request_receive(struct session *session, const uint8_t *bytes, size_t size)
         session_handle(request);
 }
 
-/* A good answer that there was no memory to write whole is none. */
+/* A good answer, or the body of another, that there was no memory to write whole is none. */
 static struct answer whole_answer(const struct request *request, const struct answer *answer)
 {
-    if (answer->code != OUTCOME_CODE(OK) || !request->arena.is_short)
+    bool has_body = answer->response.body_case != LOYAL__V1__RESPONSE__BODY__NOT_SET;
+    if (!request->arena.is_short || (answer->code != OUTCOME_CODE(OK) && !has_body))
         return *answer;
     return answer_of(request->verb->writes ? OUTCOME_CODE(OUTCOME_UNKNOWN)
                                            : OUTCOME_CODE(OVERLOADED));

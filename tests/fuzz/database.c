@@ -31,6 +31,7 @@ struct pg_conn {
     bool is_bad;
     bool has_commit; /* was answered, its Sync not yet */
     bool is_prepared;
+    int unflushed; /* what the next PQflush says */
     PQnoticeReceiver receiver;
     void *receiver_ctx;
 };
@@ -38,6 +39,7 @@ struct pg_conn {
 static struct {
     struct input *script;
     bool lies_early, has_committed;
+    uint8_t refusal; /* what the next attempt to connect comes to: 0, or a REFUSES_ */
     unsigned long moves;
     int fd;
 } database = {.fd = -1};
@@ -47,6 +49,7 @@ void database_begin(struct input *script, bool lies_early)
     database.script = script;
     database.lies_early = lies_early;
     database.has_committed = false;
+    database.refusal = 0;
     if (database.fd < 0)
         database.fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
     assert(database.fd >= 0);
@@ -74,6 +77,10 @@ static PGresult *error_new(const char *sqlstate, const char *message, size_t siz
 
 /* ---- lies ---- */
 
+/* Without it an error aborts what follows it up to the Sync, a connection that falls silent does so
+ * before it says that nothing more comes, and what cannot be written yet can be soon. */
+#define IS_OTHERWISE 0x20
+
 enum lie {
     LIE_MANY = 0x80,
     LIE_VALUES,
@@ -90,6 +97,7 @@ enum lie {
     LIE_COMMAND,
     LIE_NULLS,
     LIE_MESSAGE,
+    LIE_UNFLUSHED,
     LIE_END
 };
 
@@ -253,6 +261,17 @@ static PGresult *honest_make(enum statement_id statement, const struct fake_para
     return result;
 }
 
+/* What comes before the answer, or in its place. */
+static void connection_lie(PGconn *conn, enum lie lie, bool is_otherwise)
+{
+    if (lie == LIE_UNFLUSHED)
+        conn->unflushed = is_otherwise ? -1 : 1;
+    for (int i = 0; i < 2 && lie == LIE_NEVER && is_otherwise; i++)
+        due_add(conn, DUE_END, NULL);
+    if (lie == LIE_LOST || lie == LIE_NEVER)
+        due_add(conn, lie == LIE_LOST ? DUE_LOSS : DUE_NEVER, NULL);
+}
+
 /* False: it was not sent. */
 static bool command_answer(PGconn *conn, enum statement_id statement,
                            const struct fake_params *params)
@@ -276,9 +295,8 @@ static bool command_answer(PGconn *conn, enum statement_id statement,
         result = honest_make(statement, params, script & 0x40);
         lie_apply(result, lie);
     }
-    conn->is_aborted = result->status == PGRES_FATAL_ERROR && !(script & 0x20);
-    if (lie == LIE_LOST || lie == LIE_NEVER)
-        due_add(conn, lie == LIE_LOST ? DUE_LOSS : DUE_NEVER, NULL);
+    conn->is_aborted = result->status == PGRES_FATAL_ERROR && !(script & IS_OTHERWISE);
+    connection_lie(conn, lie, script & IS_OTHERWISE);
     struct due *due = due_add(conn, DUE_RESULT, result);
     due->is_commit = statement == STATEMENT_COMMIT && result->status == PGRES_COMMAND_OK &&
                      strcmp(result->command, "COMMIT") == 0;
@@ -289,11 +307,19 @@ static bool command_answer(PGconn *conn, enum statement_id statement,
 
 /* ---- libpq ---- */
 
+/* An attempt to connect that fails, and so does the beginning of the next. */
+enum { REFUSES_START = 4, REFUSES_ALL };
+
 PGconn *PQconnectStartParams(const char *const *keywords, const char *const *values, int expand)
 {
     (void)keywords, (void)values, (void)expand;
+    uint8_t refusal = database.refusal;
+    database.refusal = 0;
+    if (refusal == REFUSES_ALL)
+        return NULL;
     PGconn *conn = calloc(1, sizeof *conn);
     assert(conn);
+    conn->is_bad = refusal == REFUSES_START;
     return conn;
 }
 
@@ -306,10 +332,11 @@ PostgresPollingStatusType PQconnectPoll(PGconn *conn)
 {
     uint8_t answer = database.lies_early ? input_byte(database.script) : 0;
     (void)conn;
-    return answer == 1   ? PGRES_POLLING_FAILED
-           : answer == 2 ? PGRES_POLLING_READING
-           : answer == 3 ? PGRES_POLLING_WRITING
-                         : PGRES_POLLING_OK;
+    database.refusal = answer == REFUSES_START || answer == REFUSES_ALL ? answer : 0;
+    return answer == 1 || database.refusal ? PGRES_POLLING_FAILED
+           : answer == 2                   ? PGRES_POLLING_READING
+           : answer == 3                   ? PGRES_POLLING_WRITING
+                                           : PGRES_POLLING_OK;
 }
 
 int PQsocket(const PGconn *conn)
@@ -393,7 +420,9 @@ int PQsendFlushRequest(PGconn *conn)
 
 int PQflush(PGconn *conn)
 {
-    return conn->is_bad ? -1 : 0;
+    int left = conn->is_bad ? -1 : conn->unflushed;
+    conn->unflushed = 0;
+    return left;
 }
 
 int PQconsumeInput(PGconn *conn)

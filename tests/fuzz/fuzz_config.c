@@ -39,9 +39,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     int fd = file_of(text, sizeof text - 1, path);
     parts.base = config_create(path, &err);
     parts.nowhere = fopen("/dev/null", "w");
-    assert(parts.base && parts.nowhere);
+    struct config *numbers = config_create_numbers();
+    assert(parts.base && parts.nowhere && numbers);
+    assert(numbers->lanes == parts.base->lanes && numbers->queue_max == parts.base->queue_max);
     config_print_options(parts.nowhere);
-    config_print_limits(parts.nowhere, parts.base);
+    config_print_limits(parts.nowhere, numbers);
+    config_destroy(&numbers);
     close(fd);
     return 0;
 }

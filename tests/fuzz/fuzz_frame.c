@@ -67,6 +67,7 @@ static void check_message(const ProtobufCMessageDescriptor *type, const uint8_t 
     assert(strnlen(validation.field, sizeof validation.field) < sizeof validation.field);
     assert(is_valid || strnlen(validation.text, sizeof validation.text) > 0);
     validate_peek_id(exact, size);
+    validate_peek_body(exact, size);
     arena_init(&arena, REQUEST_ARENA_BYTES_MAX);
     ProtobufCMessage *message =
         is_valid ? protobuf_c_message_unpack(type, &allocator, size, exact) : NULL;

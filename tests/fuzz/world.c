@@ -18,6 +18,7 @@
 #include "fuzz/database.h"
 #include "engine/hints.h"
 #include "fuzz/messages.h"
+#include "fuzz/strain.h"
 #include "outcome.h"
 #include "rules.h"
 #include "session/crowd.h"
@@ -31,6 +32,7 @@
 #define QUEUE_MAX    5
 #define HINTS_MAX    64
 #define SECOND_US    INT64_C(1000000)
+#define MEMBER_ID    1001
 
 static struct {
     struct config *config;
@@ -41,6 +43,7 @@ static struct {
     struct hints *hints;
     uint8_t hinted[HINTS_MAX][HASH_BYTES];
     size_t hint_count;
+    uint8_t ref[REF_BYTES]; /* a member's, for merchant 1 */
 } parts;
 
 /* The session's connection: here it is the world itself. */
@@ -56,6 +59,7 @@ struct world {
     struct conn conn;
     void *session;
     size_t sent, answered;
+    size_t others; /* requests, of other sessions */
     uint8_t cursor[RULE_CURSOR_BYTES_MAX];
     size_t cursor_size;
 };
@@ -143,8 +147,29 @@ static void clock_load(void)
     close(fd);
 }
 
+/* Each piece of memory for it is missed once: then there is no table but a cause, or it did
+ * without.
+ */
+static void refs_make(void)
+{
+    struct ref_table *table = NULL;
+    bool has_failed = true;
+    for (unsigned n = 1; has_failed; n++) {
+        struct err err = {0};
+        ref_table_destroy(&table);
+        memory_fail(n);
+        table = ref_table_create(parts.keyring, &err);
+        has_failed = memory_has_failed();
+        assert(!table == (err.text[0] != '\0') && (table || has_failed));
+    }
+    memory_fail(0);
+    assert(ref_make(table, 1, MEMBER_ID, parts.ref));
+    ref_table_destroy(&table);
+}
+
 void world_init(void)
 {
+    strain_init();
     struct err err = {0};
     uint8_t terminal[HASH_BYTES], operator[HASH_BYTES];
     parts.terminal = certificate_of("URI:loyal://net/merchant/alpha/terminal/t1", terminal);
@@ -155,6 +180,7 @@ void world_init(void)
     clock_load();
     parts.page = shared_page_create(1, &err);
     assert(parts.page);
+    refs_make();
     messages_make();
 }
 
@@ -342,6 +368,7 @@ struct world *world_begin(bool is_operator, struct input *script, bool lies_earl
     struct world *world = calloc(1, sizeof *world);
     struct err err = {0};
     assert(world);
+    strain_begin();
     struct worker *worker = &world->worker;
     worker->base = event_base_new();
     worker->config = parts.config;
@@ -367,6 +394,20 @@ struct world *world_begin(bool is_operator, struct input *script, bool lies_earl
     return world;
 }
 
+void world_crowd(struct world *world)
+{
+    world->others = REQUESTS_MAX - 1;
+    world->worker.request_count += world->others;
+    world->worker.spare_count += REQUESTS_SPARE; /* and are not the only ones there ever were */
+}
+
+void world_pass(struct world *world, int64_t ms)
+{
+    time_pass(world->worker.base, ms);
+    crowd_tick(&world->worker);
+    request_expire_all(&world->worker);
+}
+
 void world_turn(struct world *world)
 {
     unsigned long before = 0;
@@ -382,8 +423,9 @@ void world_end(struct world *world)
     struct worker *worker = &world->worker;
     world_turn(world);
     engine_destroy(&worker->engine);
+    memory_fail(0);
     assert(world->conn.in_flight == 0 && world->sent == world->answered);
-    assert(worker->request_count == 0);
+    assert(worker->request_count == world->others);
     world->conn.is_gone = true;
     session_handler.closed(world->session);
     assert(TAILQ_EMPTY(&worker->sessions));
@@ -404,11 +446,14 @@ static bool takes_frames(const struct world *world)
 
 static void receive(struct world *world, const uint8_t *bytes, size_t size)
 {
+    static const uint8_t ref[1 + REF_BYTES] = {REF_BYTES};
     if (!takes_frames(world) || size == 0)
         return;
-    uint8_t *exact = malloc(size);
+    uint8_t *exact = malloc(size), *found;
     assert(exact);
     memcpy(exact, bytes, size);
+    while ((found = memmem(exact, size, ref, sizeof ref)))
+        memcpy(found + 1, parts.ref, REF_BYTES);
     world->sent++;
     session_handler.frame(world->session, exact, size);
     free(exact);
