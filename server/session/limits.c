@@ -6,6 +6,7 @@
 #include "frame.h"
 #include "net/server.h"
 #include "rules.h"
+#include "store/abandoned.h"
 #include "validate.h"
 
 #define MB ((size_t)1024 * 1024)
@@ -50,6 +51,8 @@ void session_print_limits(FILE *out, const struct config *config)
             "%-24s %10zu  such bytes and those of frames not ended in a worker; past it the "
             "largest are cut\n",
             "worker_unsent_max", SERVER_UNSENT_BYTES_MAX);
+    fprintf(out, "%-24s %10d  backends given up that a connection leaves until they end\n",
+            "abandoned_backends_max", ABANDONED_MAX);
     fprintf(out, "%-24s %10d  lines of a basket\n", "basket_lines_max", RULE_BASKET_LINES_MAX);
     fprintf(out, "%-24s %10d  identifiers of an enrolment\n", "identifiers_max",
             RULE_IDENTIFIERS_MAX);

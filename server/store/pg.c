@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/timer.h"
+#include "store/abandoned.h"
 #include "store/schema.h"
 #include "store/shape.h"
 
@@ -42,6 +43,7 @@ struct pg {
     size_t first, count;
     bool failed; /* lost inside a call: closed from the loop */
     bool is_unreplicated;
+    struct abandoned abandoned;
     enum stats_reason trouble; /* while it is not ready */
     char reason[300];
     char logged[300]; /* the cause that was logged last, and when */
@@ -141,6 +143,8 @@ static void pg_close(struct pg *pg, const char *why)
     if (pg->conn)
         PQfinish(pg->conn);
     pg->conn = NULL;
+    if (was_ready)
+        abandoned_leave(&pg->abandoned);
     while (pg->count) {
         struct pg_command command = command_pop(pg);
         if (command.callback)
@@ -236,6 +240,8 @@ static void on_schema(void *ctx, const PGresult *result)
         schema_refuse(pg, NULL);
     else if (strcmp(PQgetvalue(result, 0, 0), PG_SCHEMA_WANTED) != 0)
         schema_refuse(pg, PQgetvalue(result, 0, 0));
+    else if (!abandoned_judge(&pg->abandoned, PQgetvalue(result, 0, 2), PQgetvalue(result, 0, 3)))
+        pg_unfit(pg, STATS_UNREACHABLE, "backends that it left do not end: see pg_stat_activity");
     else
         durability_check(pg, PQgetvalue(result, 0, 1));
 }
@@ -256,8 +262,9 @@ static void on_prepared(void *ctx, const PGresult *result)
 
 static void schema_ask(struct pg *pg)
 {
+    const char *left = pg->abandoned.left;
     command_push(pg, STATEMENT_SCHEMA_READ, on_schema, pg);
-    if (!PQsendQueryParams(pg->conn, statement_text(STATEMENT_SCHEMA_READ), 0, NULL, NULL, NULL,
+    if (!PQsendQueryParams(pg->conn, statement_text(STATEMENT_SCHEMA_READ), 1, NULL, &left, NULL,
                            NULL, 0))
         pg_fail_later(pg);
 }
@@ -568,31 +575,4 @@ bool pg_take_unreplicated(struct pg *pg)
     bool was = pg->is_unreplicated;
     pg->is_unreplicated = false;
     return was;
-}
-
-enum pg_failure pg_failure_of(const PGresult *result)
-{
-    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    if (!sqlstate)
-        return PG_RETRY;
-    if (!strcmp(sqlstate, "22012"))
-        return PG_REPEAT; /* division by zero: a guard's signal, see statements.c */
-    if (!strncmp(sqlstate, "40", 2))
-        return PG_REPEAT;
-    static const char *const passing[] = {"08", "25", "53", "55", "57", "58"};
-    for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
-        if (!strncmp(sqlstate, passing[i], 2))
-            return PG_RETRY;
-    return PG_POISON;
-}
-
-void pg_error_text(const PGresult *result, char *text_out, size_t size)
-{
-    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    snprintf(text_out, size, "%s: %s", sqlstate ? sqlstate : "-----",
-             text ? text : PQresultErrorMessage(result));
-    for (char *c = text_out; *c; c++)
-        if (*c == '"' || *c == '\n')
-            *c = '\'';
 }

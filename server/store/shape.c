@@ -72,7 +72,7 @@ static const struct shape SHAPES[STATEMENT_COUNT] = {
     [STATEMENT_MEMBERS_COUNT] = {"tttttt", false},
     [STATEMENT_MEMBER_ERASE] = {"t", true},
     [STATEMENT_ERASURE_FIND] = {"tt", false},
-    [STATEMENT_SCHEMA_READ] = {"tt", false},
+    [STATEMENT_SCHEMA_READ] = {"tttt", false},
 };
 
 /* A letter's type in PostgreSQL, and how many bytes a value has; 0: any number. */

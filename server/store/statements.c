@@ -13,6 +13,9 @@
     "e.rule_version, e.legs, e.original, e.body_hash, e.store_id, e.till, e.receipt, e.part, "     \
     "e.business_date, e.occurred_at, e.amount_minor, e.paid_in_points_minor"
 
+/* Of a row a of pg_stat_activity: null of another role's. */
+#define BACKEND "(',' || a.pid || '/' || extract(epoch from a.backend_start) || ',')"
+
 /* What is looked up for each element of the arrays before it: offset 0 keeps the planner from
  * turning the join around, whatever it knows of the table. */
 #define EACH(select) "lateral (" select " offset 0) "
@@ -220,7 +223,10 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
         "to_char(valid_from, 'YYYYMMDD'), numerator::text, denominator::text, "
         "lifetime_months::text, null from loyal.rule r",
     [STATEMENT_SCHEMA_READ] =
-        "select version, current_setting('synchronous_commit') from loyal.schema_version",
+        "select version, current_setting('synchronous_commit'), (select " BACKEND " from "
+        "pg_stat_activity a where a.pid = pg_backend_pid()), (select coalesce(string_agg(" BACKEND
+        ", ''), '') from pg_stat_activity a where case when strpos($1::text, " BACKEND ") > 0 then "
+        "pg_terminate_backend(a.pid) end) from loyal.schema_version",
 
     /* Operators' changes raise the epoch first, which makes them wait for each other. */
     [STATEMENT_MERCHANT_ADD] =

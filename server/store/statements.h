@@ -116,7 +116,9 @@ enum statement_id {
     /* member, at, operator, key, points, body hash -> how many entries */
     STATEMENT_MEMBER_ERASE,
     STATEMENT_ERASURE_FIND, /* key -> points, body hash: of a finished one */
-    STATEMENT_SCHEMA_READ,  /* of every connection, before it prepares */
+    /* Of every connection, before it prepares: backends that its predecessors left, which it ends
+     * -> version, synchronous_commit, its own backend, those of them that were there still */
+    STATEMENT_SCHEMA_READ,
     STATEMENT_COUNT
 };
 

@@ -12,7 +12,7 @@ import pytest
 
 from support import stage as stages
 from support.paths import ROOT, run, wait_for
-from support.pgproxy import PgProxy
+from support.pgproxy import COMMITTED, PgProxy
 from support.stage import LOCK_TIMEOUT_S, MARGIN_S, Stage, all_in_time, figures, p99_s
 
 RECOVERY_S = 5  # after PostgreSQL can work again, until the first OK
@@ -118,6 +118,63 @@ def test_a_frozen_backend_is_given_up_and_its_requests_are_unknown(daemon, world
         assert again.ok().balance.available == 6
         assert till.redeem(other, 1).ok().balance.available == 9
     assert [row["kind"] for row in database.entries(card)] == [1, 2, 3]
+
+
+def lanes_of(database):
+    """Backends of lanes, all daemons'."""
+    return {row["pid"] for row in database.rows("select pid from pg_stat_activity where application_name = 'loyald lane'",
+                                                user="postgres")}
+
+
+def test_a_backend_left_behind_is_ended(daemon, world, database):
+    """The network is cut in the middle of a commit: the lane gives up, connects again, and ends the backend that still waits
+    for it."""
+    others = lanes_of(database)
+    with PgProxy(database.socket_dir) as proxy:
+        parted = daemon("parted", workers=1, lanes=1, statement_timeout_ms=500, lock_timeout_ms=500,
+                        postgres=f'"host={proxy.folder} port=5432 dbname=loyal user=loyal_daemon"')
+        with world.till("acme", parted.port) as till:
+            card = till.enrolled(10)
+            (pid,) = lanes_of(database) - others
+            proxy.is_parted = True
+            stop = proxy.stop_at(COMMITTED)
+            fields = till.redeem_fields(card, 4)
+            written = till.submit("redeem", fields, deadline_ms=300)
+            stop.wait()
+            assert till.take(written).code == "OUTCOME_UNKNOWN"
+            wait_for(lambda: pid not in lanes_of(database), "the backend has ended")
+            wait_for(lambda: till.call("redeem", fields).kind == "OK", "the recorded answer")
+            assert len(lanes_of(database) - others) == 1
+    assert [row["kind"] for row in database.entries(card)] == [1, 2, 3]
+
+
+@pytest.mark.slow
+def test_backends_left_behind_are_bounded(daemon, world, database):
+    """Each backend of a lane is stopped as soon as it is there, so that none can end: the lane leaves no fourth."""
+    others, stopped = lanes_of(database), set()
+    hasty = daemon("leaving", workers=1, lanes=1, statement_timeout_ms=500, lock_timeout_ms=500)
+    try:
+        with world.till("acme", hasty.port) as till:
+            card = till.enrolled(10)
+            for count in (1, 2, 3):
+                wait_for(lambda: till.redeem(card, 1).kind == "OK", "the lane works")
+                (pid,) = lanes_of(database) - others - stopped
+                stages.stop(pid)
+                stopped.add(pid)
+                till.call("redeem", till.redeem_fields(card, 1), deadline_ms=300)
+                hasty.log.wait(r"(?s)(event=database_lost [^\n]*is silent.*){%d}" % count)
+            hasty.log.wait(r"event=database_lost [^\n]*do not end")
+            for _ in range(20):
+                assert len(lanes_of(database) - others) <= 4  # the three, and one that finds them
+                time.sleep(0.1)
+            assert till.redeem(card, 1).code == "NOT_READY"
+            for pid in stopped:
+                stages.go_on(pid)
+            wait_for(lambda: till.redeem(card, 1).kind == "OK", "the lane works again")
+            assert len(lanes_of(database) - others) == 1
+    finally:
+        for pid in stopped:
+            stages.go_on(pid)
 
 
 # --- PostgreSQL takes no connections -----------------------------------------------------------------------
@@ -351,6 +408,33 @@ def test_all_of_postgresql_frozen_under_load(stage):
         time.sleep(2)
     _, during = settled(stage, "PostgreSQL frozen for 8 s", begin_us)
     assert {answer.code for answer in during} >= {"DEADLINE_EXCEEDED", "OUTCOME_UNKNOWN"}
+
+
+@pytest.mark.slow
+def test_a_standby_that_stands_still_under_load(stage):
+    """Commits wait for a synchronous standby that is not there, which no time limit of PostgreSQL ends: nothing is said to be
+    done, and the backends that were given up do not pile up."""
+    most = 0
+    with stage.load():
+        begin_us = now_us()
+        stage.database.change("alter system set synchronous_standby_names = 'nobody'")
+        stage.database.change("select pg_reload_conf()")
+        try:
+            for _ in range(150):
+                most = max(most, len(lanes_of(stage.database)))
+                time.sleep(0.1)
+            end_us = now_us()
+        finally:
+            stage.database.change("alter system reset synchronous_standby_names")
+            stage.database.change("select pg_reload_conf()")
+        stage.recovery_s = stage.wait_ok()
+        time.sleep(2)
+    _, during = settled(stage, f"no standby for 15 s, at most {most} backends of 4 lanes", begin_us, end_us)
+    assert "OUTCOME_UNKNOWN" in {answer.code for answer in during}
+    assert most <= 8
+    assert not [answer for answer in during
+                if answer.code == "OK" and begin_us + 1000000 < answer.at_us + answer.took_s * 1e6 < end_us]
+    assert "is silent" in stage.daemon_log()
 
 
 # --- a disk that is full -----------------------------------------------------------------------------------

@@ -245,7 +245,7 @@ static const char *const TEXTS[STATEMENT_COUNT] = {
     [STATEMENT_NEVER_MET_PAGE] = "7|1002|1001|1|" SHOWN_ROW "\n7|1002|1001|2|" SHOWN_ROW,
     [STATEMENT_MEMBERS_COUNT] = "40||20|1767139200000000|0|9",
     [STATEMENT_ERASURE_FIND] = "10|00000000000000000000000000000000",
-    [STATEMENT_SCHEMA_READ] = PG_SCHEMA_WANTED "|on",
+    [STATEMENT_SCHEMA_READ] = PG_SCHEMA_WANTED "|on|,7/1.5,|",
 };
 
 static void text_put(PGresult *result, int row, int column, const char *text, size_t size)

@@ -7,6 +7,7 @@ its own (`postgres = "host=FOLDER ..."`), passes everything on unread but for th
         stop.wait()                                # something stands there now, and what came before it was passed on
         stop.go()  or  stop.cut()                  # pass it on, or end the connection, the message never passed on
 
+While proxy.is_parted, the server does not learn that a client has gone, as when the network between them is cut.
 PgProxy(upstream_folder, delay_s=0.05) delays everything by so long each way, as a distant server would.
 """
 import os
@@ -79,15 +80,15 @@ class _Link:
         for thread in self.threads:
             thread.start()
 
-    def close(self):
-        for end in (self.client, self.server):
+    def close(self, is_all=False):
+        for end in (self.client, self.server) if is_all or not self.proxy.is_parted else (self.client,):
             try:
                 end.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
 
     def join(self):
-        self.close()
+        self.close(is_all=True)
         for line in self.lines.values():
             line.put((0, b""))
         for thread in self.threads:
@@ -126,7 +127,8 @@ class _Link:
         self.application = dict(zip(words[::2], words[1::2])).get(b"application_name", b"").decode()
         self._send(self.server, message)
         for message in buffer.messages():
-            if not self._may_pass(self._point_to_server(message)):
+            is_farewell = message[:1] == b"X"
+            if (is_farewell and self.proxy.is_parted) or not self._may_pass(self._point_to_server(message)):
                 return
             self._send(self.server, message)
 
@@ -196,6 +198,7 @@ class _Buffer:
 class PgProxy:
     def __init__(self, upstream_folder, delay_s=0.0):
         self.delay_s = delay_s
+        self.is_parted = False
         self.upstream = os.path.join(upstream_folder, f".s.PGSQL.{PORT}")
         self.folder = tempfile.mkdtemp(prefix="loyal-proxy.", dir="/tmp")  # sun_path is short
         self._listener = socket.socket(socket.AF_UNIX)
