@@ -59,11 +59,15 @@ static void path_of(char *path_out, const char *folder, const char *name, const 
     snprintf(path_out, PATH_SIZE, "%s/%s.%s", folder, name, suffix);
 }
 
-static X509 *read_certificate(const char *path)
+static X509 *read_certificate(struct maker *maker, const char *path)
 {
     FILE *file = fopen(path, "re");
     X509 *certificate = file ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
 
+    if (!file)
+        fail(maker, "%s: %s", path, strerror(errno));
+    else if (!certificate)
+        fail(maker, "%s: no certificate in PEM", path);
     if (file)
         fclose(file);
     return certificate;
@@ -72,11 +76,12 @@ static X509 *read_certificate(const char *path)
 bool cert_fingerprint(const char *path, uint8_t out[32], char *error_out, size_t error_size)
 {
     struct maker maker = {.error = error_out, .error_size = error_size};
-    X509 *certificate = read_certificate(path);
-    bool good = certificate && X509_digest(certificate, EVP_sha256(), out, NULL) == 1;
+    X509 *certificate = read_certificate(&maker, path);
+    bool good = certificate && (X509_digest(certificate, EVP_sha256(), out, NULL) == 1 ||
+                                fail(&maker, "fingerprint"));
 
     X509_free(certificate);
-    return good || fail(&maker, "%s: no certificate in PEM", path);
+    return good;
 }
 
 /* ---- the signer ---- */
@@ -88,9 +93,9 @@ static bool load_signer(struct maker *maker)
     FILE *file;
 
     path_of(path, maker->request->ca_folder, "authority", "crt");
-    maker->ca = read_certificate(path);
+    maker->ca = read_certificate(maker, path);
     if (!maker->ca)
-        return fail(maker, "%s: no certificate in PEM", path);
+        return false;
     subject = X509_get_subject_name(maker->ca);
     if (X509_NAME_get_text_by_NID(subject, NID_organizationName, maker->network,
                                   sizeof maker->network) <= 0)
