@@ -239,6 +239,8 @@ static void commit_send(struct desk *desk)
 static void page_judge(struct desk *desk, const PGresult *result)
 {
     if (!result) {
+        if (desk->code == RESULT_OK) /* nor will they be: the connection is lost */
+            desk->code = ENGINE_NOT_READY;
         desk_end(desk);
     } else if (desk->is_failed || desk->code != RESULT_OK) {
         desk_undo(desk, false);
@@ -255,10 +257,12 @@ static void on_guard(void *ctx, const PGresult *result)
     struct desk *desk = ctx;
     const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
     desk->is_stale = state && !strcmp(state, "22012");
-    if (desk->is_stale)
+    if (desk->is_stale) {
         desk->is_failed = desk->is_refused = true;
-    else
+        desk->code = ENGINE_TRANSIENT; /* whatever rows came before */
+    } else {
         failure_note(desk, result);
+    }
     if (desk->current->may_commit)
         page_judge(desk, result);
 }
