@@ -3,8 +3,11 @@
  * data. */
 #include "config/options.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <libpq-fe.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,13 +59,40 @@ static const char *check_loopback(const char *value)
     return "must be a loopback address (127.0.0.1, ::1): the admin port has no access control";
 }
 
-/* libpq's own words are not shown: they repeat parts of the text, which may hold a password. */
+static const char *part_of(const PQconninfoOption *parts, const char *keyword)
+{
+    while (parts->keyword && strcmp(parts->keyword, keyword) != 0)
+        parts++;
+    return parts->keyword && parts->val ? parts->val : "";
+}
+
+/* Folders of sockets, addresses and localhost, between commas. */
+static bool is_found_at_once(const char *hosts)
+{
+    char host[256];
+    uint8_t address[16];
+    for (size_t size; *hosts; hosts += size + (hosts[size] == ',')) {
+        size = strcspn(hosts, ",");
+        snprintf(host, sizeof host, "%.*s", (int)size, hosts);
+        if (*host && !strchr("/@", *host) && strcmp(host, "localhost") != 0 &&
+            inet_pton(AF_INET, host, address) != 1 && inet_pton(AF_INET6, host, address) != 1)
+            return false;
+    }
+    return true;
+}
+
+/* libpq's own words are not shown: they repeat parts of the text, which may hold a password. It
+ * looks names up while the worker that asks serves nobody: so none is left to it. */
 static const char *check_conninfo(const char *value)
 {
     PQconninfoOption *parts = PQconninfoParse(value, NULL);
+    if (!parts)
+        return "must be a libpq connection string, such as host=/run/postgresql dbname=loyal";
+    bool is_named = !*part_of(parts, "hostaddr") && !is_found_at_once(part_of(parts, "host"));
     PQconninfoFree(parts);
-    return parts ? NULL
-                 : "must be a libpq connection string, such as host=/run/postgresql dbname=loyal";
+    return is_named ? "names a host, and looking it up would hold up every till: add its address, "
+                      "hostaddr=..., and leave host for the certificate"
+                    : NULL;
 }
 
 static const char *const switches[] = {"off", "on", NULL};

@@ -135,8 +135,9 @@ static void batch_fail(struct lane *lane, bool was_larger)
             batch_repeat(lane, REPEATS_MAX);
         break;
     case LANE_POISON:
-        if (was_larger)
-            batch_requeue(lane);
+        if (was_larger && lane->batch.postings.first &&
+            lane->batch.postings.first->attempts < REPEATS_MAX)
+            batch_repeat(lane, REPEATS_MAX);
         else
             batch_bisect(lane, ENGINE_INTERNAL);
         break;

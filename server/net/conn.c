@@ -278,6 +278,7 @@ void conn_abort(struct conn *conn)
     else
         event_del(conn->first);
     stall_forget(conn);
+    handshake_forget(conn);
     conn->server->count--;
     stats_add(&conn->server->stats->connections, -1);
     conn_want_turn(conn);

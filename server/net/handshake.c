@@ -68,9 +68,20 @@ static void refuse(struct conn *conn, unsigned long code)
         log_info("handshake_failed", "reason=\"%s\"", reason ? reason : "unknown");
     count_failed(conn, class_of(conn, code));
     conn_set_state(conn, CONN_CLOSING);
-    conn->is_shut = true;
+    conn->is_shut = conn->is_refused = true;
+    TAILQ_INSERT_TAIL(&handshakes->refused, conn, in_refused);
+    handshakes->refused_count++;
     bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
     shutdown(bufferevent_getfd(conn->bev), SHUT_WR);
+}
+
+void handshake_forget(struct conn *conn)
+{
+    if (!conn->is_refused)
+        return;
+    conn->is_refused = false;
+    TAILQ_REMOVE(&conn->server->handshakes.refused, conn, in_refused);
+    conn->server->handshakes.refused_count--;
 }
 
 static void on_event(struct bufferevent *bev, short what, void *ctx)
@@ -157,11 +168,18 @@ static void on_first_bytes(evutil_socket_t fd, short what, void *ctx)
 
 /* ---- room ---- */
 
-/* How many may be on their way at once. */
+/* On their way, or refused and not gone yet: none of them takes a till's place. */
+static size_t pending_count(const struct net_server *server)
+{
+    return server->counts[CONN_ACCEPTED] + server->counts[CONN_HANDSHAKE] +
+           server->handshakes.refused_count;
+}
+
+/* How many of them there may be at once. */
 static size_t pending_max(const struct net_server *server)
 {
-    size_t pending = server->counts[CONN_ACCEPTED] + server->counts[CONN_HANDSHAKE];
-    size_t done = server->count - pending, limit = (size_t)server->options.connections_max;
+    size_t done = server->count - pending_count(server);
+    size_t limit = (size_t)server->options.connections_max;
     limit = limit > done ? limit - done : 0;
     return limit < HANDSHAKES_MAX ? limit : HANDSHAKES_MAX;
 }
@@ -171,16 +189,21 @@ bool handshake_has_room(const struct net_server *server)
     return pending_max(server) > 0;
 }
 
-/* The oldest goes: a till needs one round trip, so that it is done before it is the oldest. */
+/* The oldest goes, of those refused first: a till needs one round trip, so that it is done before
+ * it is the oldest. */
 static void make_room(struct net_server *server)
 {
+    struct conn *refused = TAILQ_FIRST(&server->handshakes.refused);
     struct conn *silent = TAILQ_FIRST(&server->conns[CONN_ACCEPTED]);
     struct conn *begun = TAILQ_FIRST(&server->conns[CONN_HANDSHAKE]);
     struct conn *oldest =
         !begun || (silent && silent->active_us < begun->active_us) ? silent : begun;
-    if (!oldest ||
-        server->counts[CONN_ACCEPTED] + server->counts[CONN_HANDSHAKE] < pending_max(server))
+    if (pending_count(server) < pending_max(server) || (!refused && !oldest))
         return;
+    if (refused) { /* it is counted already */
+        conn_abort(refused);
+        return;
+    }
     conn_abort(oldest);
     count_failed(oldest, STATS_DROPPED);
     server->handshakes.dropped++;

@@ -139,6 +139,7 @@ struct net_server *net_server_create(struct event_base *base, const struct net_o
         TAILQ_INIT(&server->conns[state]);
     TAILQ_INIT(&server->turn);
     TAILQ_INIT(&server->watched);
+    TAILQ_INIT(&server->handshakes.refused);
     TAILQ_INIT(&server->spare);
     server->turn_end = event_new(base, -1, 0, on_turn_end, server);
     server->tick = event_new(base, -1, EV_PERSIST, on_tick, server);

@@ -15,6 +15,7 @@ struct conn {
     TAILQ_ENTRY(conn) in_state; /* in the list of its state, the longest quiet first */
     TAILQ_ENTRY(conn) in_turn;
     TAILQ_ENTRY(conn) in_watched;
+    TAILQ_ENTRY(conn) in_refused;
     struct net_server *server;
     struct event *first;     /* ACCEPTED: its socket is readable; else NULL */
     struct bufferevent *bev; /* NULL while ACCEPTED */
@@ -24,6 +25,7 @@ struct conn {
     int in_flight;
     bool is_paused;
     bool is_resting;
+    bool is_refused;          /* CLOSING: before its TLS was done */
     bool is_shut;             /* CLOSING: the end has been sent */
     bool is_in_turn;          /* has work for the end of this turn */
     bool is_watched;          /* one of the two times of a stall is set */
@@ -52,7 +54,9 @@ struct listener {
 
 /* Those that do not get as far as GREETING. */
 struct handshakes {
-    int in_turn; /* begun in this turn */
+    int in_turn;              /* begun in this turn */
+    struct conn_list refused; /* CLOSING, so that they read why; the oldest first */
+    size_t refused_count;
     /* since the last report */
     unsigned int timed_out, dropped, failed;
     int64_t reported_us;
@@ -97,6 +101,8 @@ bool handshake_has_room(const struct net_server *server);
 /* Takes fd. The oldest whose TLS is not done may make room for it. */
 void conn_accept(struct net_server *server, int fd);
 void handshake_timed_out(struct conn *conn);
+/* It goes. */
+void handshake_forget(struct conn *conn);
 /* One line about those that came to nothing, at most one each ten seconds. */
 void handshake_report(struct net_server *server, int64_t now_us);
 

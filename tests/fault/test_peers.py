@@ -215,6 +215,25 @@ def test_handshakes_without_end_leave_room_for_tills(daemon, world, database, ki
     assert int(counts[2]) >= 60
 
 
+@pytest.mark.slow
+def test_refused_handshakes_take_no_tills_place(stack, daemon, world):
+    """More than there is room for, who stay after their refusal: a till does not wait until they have gone."""
+    fresh = daemon("refusing", connections_max=40)
+    stranger = stack.odd_bundle("late", "URI:loyal://town/merchant/beta/terminal/till-1", days=(-2, -1))
+    began = time.monotonic()
+    with contextlib.ExitStack() as crowd:
+        for _ in range(60):
+            raw = crowd.enter_context(silent(fresh.port))
+            context = tls_context(stranger.authority, stranger.certificate, stranger.key)
+            with contextlib.suppress(OSError):
+                crowd.enter_context(context.wrap_socket(raw, server_hostname="localhost"))
+        with world.till("beta", fresh.port) as till:
+            till.connection.call("ping").ok()
+        took = time.monotonic() - began
+        print(f"60 refused and a till let in within {took * 1000:.0f} ms")
+        assert took < 1.5
+
+
 def test_connections_max_is_of_tills_too(daemon, world):
     fresh = daemon("full", connections_max=3)
     tills = [world.till("acme", fresh.port) for _ in range(3)]

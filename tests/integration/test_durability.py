@@ -220,6 +220,33 @@ def test_r31_a_lot_that_is_gone_undoes_the_batch(acme, database):
     acme.redeem(card, 4).ok()
 
 
+def test_strangers_do_not_hold_up_the_search_for_a_poisoned_posting(daemon, world, acme, database):
+    """Batches of two: beside the poisoned one each time another, whose card is nobody's any more, so that it leaves the batch.
+    The batch then may have failed because of it, which is believed twice."""
+    single = daemon("single", workers=1, lanes=1, batch_max=2)
+    with world.till("acme", single.port) as till:
+        first, poisoned, *lost = [acme.enrolled() for _ in range(12)]
+        for card in (first, poisoned, *lost):
+            till.earn(card, 100).ok()  # from now on the daemon knows whose card it is
+        database.change_as_owner(
+            ("alter table loyal.member add constraint poison check (member_id <> %s or available < 5) not valid",
+             database.member(poisoned)["member_id"]))
+        try:
+            database.change_as_owner(*(("update loyal.identifier set identifier_hash = sha256(identifier_hash)"
+                                        " where member_id = %s", database.member(card)["member_id"]) for card in lost))
+            start = single.log.mark()
+            with database.holding("lock table loyal.entry in share mode"):
+                asked = [till.submit("earn", till.earn_fields(first, 100))]
+                database.wait_lanes()
+                asked += [till.submit("earn", till.earn_fields(card, 500)) for card in (poisoned, *lost)]
+                till.connection.call("ping").ok()
+            codes = [till.take(number).code for number in asked]
+            assert codes == ["OK", "INTERNAL"] + ["UNKNOWN_MEMBER"] * len(lost)
+            assert single.log.text(start).count("event=batch_failed") <= 4  # twice as it is, and alone
+        finally:
+            database.change_as_owner(("alter table loyal.member drop constraint poison",))
+
+
 def test_a_poisoned_posting_stands_alone(acme, till, proxy, database):
     cards = [acme.enrolled() for _ in range(7)]
     poisoned = cards[3]

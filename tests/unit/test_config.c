@@ -120,6 +120,34 @@ static void dumps_are_for_development_only(void **state)
     assert_refused(REQUIRED "core_dumps = maybe\n", 9, "off on");
 }
 
+/* Looking it up would hold up whoever a worker serves. */
+static void a_host_of_postgresql_has_its_address(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"host=db.example", "postgresql://a@db/loyal",
+                                      "host=/run/postgresql,db"};
+    static const char *const good[] = {"host=db.example hostaddr=192.0.2.7",
+                                       "host=192.0.2.7",
+                                       "host=::1",
+                                       "host=/run/postgresql",
+                                       "host=localhost",
+                                       "host=@socket,192.0.2.7",
+                                       "postgresql:///loyal"};
+    char text[900];
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        snprintf(text, sizeof text, "postgres = \"%s\"\n", bad[i]);
+        assert_refused(text, 1, "add its address, hostaddr=");
+    }
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        struct err err = {0};
+        snprintf(text, sizeof text, REQUIRED "postgres_maintenance = \"%s\"\n", good[i]);
+        struct config *config = read_text(text, &err);
+        if (!config)
+            fail_msg("%s: %s", good[i], err.text);
+        config_destroy(&config);
+    }
+}
+
 /* libpq's words would repeat the half of it. */
 static void no_fault_shows_a_password(void **state)
 {
@@ -199,6 +227,7 @@ int main(void)
         cmocka_unit_test(faults_name_line_and_remedy),
         cmocka_unit_test(a_file_is_a_clock_in_development_only),
         cmocka_unit_test(dumps_are_for_development_only),
+        cmocka_unit_test(a_host_of_postgresql_has_its_address),
         cmocka_unit_test(no_fault_shows_a_password),
         cmocka_unit_test(a_missing_file_is_named),
         cmocka_unit_test(reload_keeps_what_needs_a_restart),
