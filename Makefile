@@ -27,13 +27,14 @@ BENCHES     := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 FUZZERS     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_GEN    := $(B)/gen/fuzz/every.pb-c
 FUZZ_OBJ    := $(addprefix $(B)/obj/tests/fuzz/,world.o database.o results.o rows.o messages.o strain.o)
-PRELOADS    := $(patsubst %.c,$(B)/%.so,$(wildcard tests/torture/*.c))
+PRELOADS    := $(B)/tests/torture/short_memory.so
+TORTURED    := $(B)/tests/torture/sdk_client
 EXAMPLES    := $(patsubst %.c,$(B)/%,$(wildcard client-sdk/examples/*.c))
 MANS        := $(patsubst %.scd,$(B)/man/%,$(notdir $(wildcard deploy/man/*.scd client-sdk/man/*.scd)))
 LIBLOYAL    := $(if $(SDK_OBJ),$(addprefix $(B)/,libloyal.so.1 libloyal.so libloyal.a))
 PROGRAMS    := $(if $(MAIN_OBJ),$(B)/loyald) $(if $(CLI_OBJ),$(B)/loyalctl)
 OBJ         := $(PROTO_OBJ) $(SERVER_OBJ) $(MAIN_OBJ) $(SDK_OBJ) $(CLI_OBJ) $(SUPPORT_OBJ) \
-               $(patsubst $(B)/%,$(B)/obj/%.o,$(UNITS) $(BENCHES) $(EXAMPLES) $(FUZZERS)) $(FUZZ_OBJ) \
+               $(patsubst $(B)/%,$(B)/obj/%.o,$(UNITS) $(BENCHES) $(EXAMPLES) $(TORTURED) $(FUZZERS)) $(FUZZ_OBJ) \
                $(B)/obj/tests/fuzz/replay.o $(FUZZ_GEN).o
 
 # --- how it is compiled: asserts stay on -----------------------------------------------------------
@@ -95,7 +96,7 @@ $(B)/obj/%.o: %.c | setup-build $(GEN:=.h)
 $(PROTO_OBJ): PICFLAGS = -fPIC -fvisibility=hidden
 $(SDK_OBJ): PICFLAGS = -fPIC -fvisibility=hidden
 $(B)/obj/client-sdk/cli/doctor_database.o: override CPPFLAGS += -DSCHEMA_WANTED='"$(SCHEMA)"'
-$(CLI_OBJ) $(EXAMPLES:$(B)/%=$(B)/obj/%.o): INCLUDES = -Iclient-sdk/include
+$(CLI_OBJ) $(patsubst $(B)/%,$(B)/obj/%.o,$(EXAMPLES) $(TORTURED)): INCLUDES = -Iclient-sdk/include
 $(SUPPORT_OBJ) $(UNITS:$(B)/%=$(B)/obj/%.o) $(FUZZERS:$(B)/%=$(B)/obj/%.o) $(BENCHES:$(B)/%=$(B)/obj/%.o): INCLUDES += -Itests -Iclient-sdk/src
 $(FUZZ_OBJ) $(B)/obj/tests/fuzz/replay.o: INCLUDES += -Itests
 $(B)/obj/tests/fuzz/fuzz_frame.o: | $(FUZZ_GEN).h
@@ -165,7 +166,7 @@ $(PRELOADS): $(B)/%.so: %.c Makefile | setup-build
 	$(call say,LINK)$(CC) $(CSTD) -O2 -g $(WARN) -fPIC -ftls-model=initial-exec -shared -o $@ $<
 
 # Of the libraries --as-needed drops what an example does not use.
-$(EXAMPLES): $(B)/%: $(B)/obj/%.o $(B)/libloyal.so
+$(EXAMPLES) $(TORTURED): $(B)/%: $(B)/obj/%.o $(B)/libloyal.so
 	@mkdir -p $(@D)
 	$(call say,LINK)$(EXE) $< -L$(B) -lloyal '-Wl,-rpath,$$ORIGIN/../..' $(call pkg,libevent_core)
 
@@ -203,7 +204,7 @@ install: all ## install under DESTDIR and prefix (/usr/local): programs, SDK, ma
 	install -m 644 deploy/systemd/loyald.tmpfiles $(DESTDIR)$(prefix)/lib/tmpfiles.d/loyald.conf
 
 units: $(UNITS) ## build the unit tests
-benches: $(BENCHES) $(PRELOADS) ## build the load programs, and what tests preload
+benches: $(BENCHES) $(PRELOADS) $(TORTURED) ## build the load programs, and what torture needs
 fuzzers: $(FUZZERS) ## build the harnesses that tests/fuzz/run and make test run
 examples: $(EXAMPLES) ## build the SDK's examples
 
@@ -253,7 +254,8 @@ fault: all benches | setup-run setup-test ## overload, bad peers, a database in 
 	tests/fault/run
 valgrind: all units examples | setup-run setup-test setup-valgrind ## the SDK and its examples under memcheck and helgrind: minutes
 	tests/valgrind/run
-torture: all benches | setup-run setup-test ## the n-th allocation fails, in each phase and verb: half an hour
+torture: all benches | setup-run setup-test ## the n-th allocation fails, in each phase and verb: a quarter of an hour
+	$(MAKE) --no-print-directory SAN=1 all benches
 	tests/torture/run
 bench: all benches | setup-run ## measure
 	tests/bench/run

@@ -78,7 +78,7 @@ static int run_command(const struct command *command, int argc, char **argv)
         status = command->run(&cli);
     cli_close(&cli);
     if (fflush(stdout) != 0 || ferror(stdout))
-        status = status == EXIT_FINE ? EXIT_REFUSED : status;
+        status = status == EXIT_FINE ? EXIT_AGAIN : status; /* it is done, but nobody reads so */
     return status;
 }
 

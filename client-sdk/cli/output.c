@@ -10,6 +10,8 @@
 
 #include <jansson.h>
 
+#include "cli.h"
+
 enum cell_kind { CELL_NONE, CELL_TEXT, CELL_NUMBER, CELL_REAL, CELL_FLAG, CELL_NESTED };
 
 struct cell {
@@ -31,8 +33,9 @@ static void *must(void *memory)
 {
     if (memory)
         return memory;
-    fputs("loyalctl: out of memory\n", stderr);
-    exit(1);
+    fputs("loyalctl: out of memory: the answer is lost; run it again, with the same --key\n",
+          stderr);
+    exit(EXIT_AGAIN); /* what is to be printed may have had an effect */
 }
 
 struct table *table_create(const char *const *columns)
@@ -260,7 +263,8 @@ static void print_json(const struct section *sections, size_t count)
     for (size_t i = 0; count > 1 && i < count; i++)
         if (json_object_set_new(document, sections[i].name, section_json(&sections[i])) < 0)
             must(NULL);
-    json_dumpf(document, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    if (json_dumpf(document, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY) < 0 && !ferror(stdout))
+        must(NULL);
     putchar('\n');
     json_decref(document);
 }

@@ -219,6 +219,10 @@ static bool advance_securing(struct connection *connection, struct failure *fail
     ERR_clear_error();
     errno = 0;
     int rc = SSL_do_handshake(connection->ssl);
+    if (sdk_tls_lacks_memory()) {
+        sdk_failure_set(failure, LOYAL_RETRY, LOYAL_CODE_MEMORY, "no memory for a TLS handshake");
+        return false;
+    }
     switch (sdk_tls_judge(connection->ssl, rc)) {
     case TLS_STEP_DONE: break;
     case TLS_STEP_WANT_READ: connection->wants_write = false; return true;

@@ -190,6 +190,13 @@ enum tls_step sdk_tls_judge(const SSL *ssl, int rc)
     return TLS_STEP_FAILED;
 }
 
+/* Peeks from both ends: what OpenSSL makes of it later stands between, or after. */
+bool sdk_tls_lacks_memory(void)
+{
+    return ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE ||
+           ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
+}
+
 /* The alerts by which the server says that it does not take our certificate. */
 static bool is_certificate_alert(int reason)
 {
@@ -212,12 +219,13 @@ void sdk_tls_explain(const SSL *ssl, struct failure *failure)
     unsigned long error = ERR_peek_error();
     int reason = ERR_GET_REASON(error);
     const char *text = ERR_reason_error_string(error);
+    bool is_tls = ERR_GET_LIB(error) == ERR_LIB_SSL; /* the numbers of others mean other things */
     long verified = SSL_get_verify_result(ssl);
-    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
+    if (is_tls && reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
         sdk_failure_set(failure, LOYAL_REFUSED, LOYAL_CODE_CERTIFICATE,
                         "the server's certificate is not accepted: %s",
                         X509_verify_cert_error_string(verified));
-    else if (is_certificate_alert(reason))
+    else if (is_tls && is_certificate_alert(reason))
         sdk_failure_set(failure, LOYAL_REFUSED, LOYAL_CODE_CERTIFICATE,
                         "the server does not accept this client's certificate: %s",
                         text != NULL ? text : "refused");

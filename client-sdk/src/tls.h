@@ -39,6 +39,10 @@ enum tls_step {
 /* Call ERR_clear_error() and errno = 0 before the step; rc is what it returned. */
 enum tls_step sdk_tls_judge(const SSL *ssl, int rc);
 
+/* After a step of the handshake: OpenSSL may go on without memory, and have something else refused
+ * that it could not do, by itself or by the peer. */
+bool sdk_tls_lacks_memory(void);
+
 /* Fills *failure from the error queue after FAILED: REFUSED and LOYAL_CODE_CERTIFICATE where
  * one side refused the other's certificate, else RETRY and LOYAL_CODE_CONNECTION. */
 void sdk_tls_explain(const SSL *ssl, struct failure *failure);

@@ -314,12 +314,14 @@ int maintenance_run(const struct maintenance_options *options)
     stats_set(&own->started_us, (uint64_t)clock_real_us());
     stats_set(&own->pid, (uint64_t)getpid());
     stats_process(&own->process, true);
-    maintenance.base = event_base_new();
-    struct event *term = evsignal_new(maintenance.base, SIGTERM, on_signal, &maintenance);
-    struct event *interrupt = evsignal_new(maintenance.base, SIGINT, on_signal, &maintenance);
-    event_add(term, NULL);
-    event_add(interrupt, NULL);
-    bool is_started = maintenance_start(&maintenance, &err);
+    struct event_base *base = maintenance.base = event_base_new();
+    struct event *ends[] = {
+        base ? evsignal_new(base, SIGTERM, on_signal, &maintenance) : NULL,
+        base ? evsignal_new(base, SIGINT, on_signal, &maintenance) : NULL,
+    };
+    err_set(&err, "no memory for events");
+    bool is_started = ends[0] && ends[1] && event_add(ends[0], NULL) == 0 &&
+                      event_add(ends[1], NULL) == 0 && maintenance_start(&maintenance, &err);
     if (is_started)
         event_base_dispatch(maintenance.base);
     else
@@ -329,8 +331,11 @@ int maintenance_run(const struct maintenance_options *options)
         event_free(maintenance.turn);
     if (maintenance.beat)
         event_free(maintenance.beat);
-    event_free(term);
-    event_free(interrupt);
-    event_base_free(maintenance.base);
+    for (int i = 0; i < 2; i++) {
+        if (ends[i])
+            event_free(ends[i]);
+    }
+    if (base)
+        event_base_free(base);
     return is_started ? 0 : 1;
 }

@@ -13,7 +13,7 @@ from support.stack import Daemon
 
 SEED = int(os.environ.get("LOYAL_SEED") or random.randrange(2**31))
 LIBRARY = os.path.join(BUILD, "tests", "torture", "short_memory.so")
-STARTER, CHILD = 0xFFFFFFFF, 0xFFFFFFFE
+STARTER, CHILD = 0xFFFFFFFF, 0xFFFFFFFE  # CHILD - n: the n-th process that is forked from now on
 NEVER = 1 << 62  # counts, and nothing fails
 AIM = struct.Struct("=IIQQQ")
 

@@ -1,12 +1,14 @@
 """Torture of the start, the reload and the admin port: a clear error and exit status, or a good daemon; no signal, ever."""
 import contextlib
+import os
 import re
 import signal
 
 import pytest
 
-from conftest import NEVER, STARTER, Victim, budget
+from conftest import CHILD, NEVER, STARTER, Victim, budget
 from support.paths import LOYALD, run, wait_for
+from support.stack import Stack
 
 
 def test_check_config(stack, memory, dice):
@@ -72,3 +74,72 @@ def reload(victim):
     mark = victim.log.mark()
     victim.signal(signal.SIGHUP)
     victim.log.wait("process=master event=(reloaded|reload_failed|reload_partial|reload_unchanged)", mark)
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """A database without a daemon: whoever is born gets the lease of maintenance, and has its duties to do."""
+    made = Stack()
+    made.start()
+    pid = made.pid
+    os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: not os.path.exists(f"/proc/{pid}"), "its daemon has ended")
+    yield made
+    made.stop()
+    assert not made.sanitizer_reports()
+
+
+def maintenance_of(stack):
+    with open(os.path.join(stack.dir, "loyald.conf"), encoding="utf-8") as file:
+        return re.search(r"^postgres_maintenance = (.*)$", file.read(), re.MULTILINE)[1]
+
+
+class Newborn(Victim):
+    """Is started again and again."""
+
+    def launch(self):
+        """Returns where its log begins."""
+        with open(self.log.path, "ab") as out:
+            start = out.tell()
+            self.process = self.spawn(out)
+        return start
+
+    def is_whole(self):
+        """All its processes are well, and the duties of maintenance done."""
+        status, text = self.page("/metrics")
+        done = re.findall(r"^loyald_maintenance_last_success_timestamp_seconds\S* (\S+)", text, re.MULTILINE)
+        return status == 200 and self.is_ready() and done and all(float(at) > 0 for at in done)
+
+    def come_to_life(self, what):
+        """Returns whether it did; else it has ended with a clear error."""
+        mark = self.launch()
+        wait_for(lambda: self.process.poll() is not None or self.is_whole(), f"{what}: it lives or has ended")
+        if self.process.poll() is None:
+            self.judge(what, mark)
+            self.signal(signal.SIGTERM)
+            assert self.wait_end() == 0, f"{what}: {self.memory.stack()}\n{self.log.text(mark)[-2000:]}"
+            return True
+        text = self.log.text(mark)
+        assert self.process.returncode in (1, 2), f"{what}: {self.process.returncode} at {self.memory.stack()}\n{text[-2000:]}"
+        assert re.search("^loyald: |^out of dynamic memory", text, re.MULTILINE), f"{what}: ended without a word: {text[-2000:]}"
+        return False
+
+
+# The order in which the master forks them.
+@pytest.mark.parametrize("whom", (STARTER, CHILD - 1, CHILD - 2, CHILD - 3), ids=("master", "worker", "maintenance", "admin"))
+def test_start(alone, memory, dice, whom):
+    """From main to a daemon that serves and whose maintenance has done its duties. The master says why not; whom it starts may
+    end, and is started again."""
+    victim = Newborn(alone, memory, f"born-{whom:x}", postgres_maintenance=maintenance_of(alone))
+    victim.write_conf()
+    memory.aim(whom, NEVER)
+    assert victim.come_to_life("undisturbed")
+    seen, _ = memory.rest()
+    assert seen > 100
+    struck, refused = 0, 0
+    for at in budget(dice, 1, seen, 1):
+        memory.aim(whom, at, dice.choice((1, 1, 2, 20)))
+        refused += not victim.come_to_life(f"allocation {at}")
+        struck += memory.rest()[1] > 0
+    assert struck > 0
+    assert whom == STARTER or not refused, "the master lives"
