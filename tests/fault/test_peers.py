@@ -5,13 +5,16 @@ import contextlib
 import os
 import re
 import resource
+import select
 import signal
 import socket
 import statistics
+import threading
 import time
 
 import pytest
 
+from support.key_updates import KeyUpdater
 from support.netns import Namespace
 from support.paths import wait_for
 from support.peers import Peers, cpu_s, memory_kb
@@ -149,6 +152,23 @@ def test_who_reads_slowly_is_not_cut(daemon, world):
 
 
 # ---- who writes by the byte ----
+
+
+def test_who_renews_his_keys_without_end_holds_nobody_up(daemon, world, database):
+    hello = Request(id=1, hello={"version_min": 1, "version_max": 1, "merchant": "beta", "software": "renewer"})
+    fresh = daemon("renewed", workers=1)
+    with nothing_lost(world, database, fresh.port) as earn:
+        renewer, served = KeyUpdater(fresh.port, world.bundles["beta"], frame(hello.SerializeToString())), 0
+        records = renewer.records(60000, PING)
+        sender = threading.Thread(target=renewer.socket.sendall, args=(records,), daemon=True)
+        sender.start()
+        while not select.select([renewer.socket], [], [], 0)[0]:
+            earn()
+            served += 1
+        sender.join()
+        renewer.close()
+        print(f"{served} earns were answered while 60,000 renewals were")
+        assert served >= 20
 
 
 def drip(peer, data, seconds):
