@@ -123,14 +123,39 @@ static int width_of(const char *text)
     return width;
 }
 
+/* Bytes of a control character, 0: it is none. C1 has them, too, in two bytes of UTF-8. */
+static size_t control_size(const char *text)
+{
+    unsigned char first = (unsigned char)text[0], second = (unsigned char)text[first != 0];
+
+    if (first == 0xc2 && second >= 0x80 && second <= 0x9f)
+        return 2;
+    return first < ' ' || first == 0x7f;
+}
+
+/* What others wrote must not steer the terminal that it is read at. */
+static void print_visible(const char *text)
+{
+    while (*text) {
+        size_t size = control_size(text);
+
+        if (size > 0)
+            fputs("\xef\xbf\xbd", stdout); /* as one that cannot be shown */
+        else
+            putchar(*text);
+        text += size > 0 ? size : 1;
+    }
+}
+
 static void print_padded(const char *text, int width, bool right, bool last)
 {
     int pad = width - width_of(text);
 
     if (right)
-        printf("%*s%s", pad, "", text);
-    else
-        printf("%s%*s", text, last ? 0 : pad, "");
+        printf("%*s", pad, "");
+    print_visible(text);
+    if (!right && !last)
+        printf("%*s", pad, "");
     fputs(last ? "\n" : "  ", stdout);
 }
 

@@ -147,3 +147,12 @@ def test_entries_by_hand(world, shops, clock, acme):
     for words in (("--card", card, "--from", spell[0], "--to", spell[1]), (), ("--from", spell[0]),
                   ("--from", "today", "--to", spell[1])):
         fails(world, "entry", "list", *words, profile=shops["acme"])
+
+
+def test_what_others_wrote_does_not_steer_the_terminal(world, shops, acme):
+    card, evil = acme.enrolled(), "1\x1b]0;mine\x07\n2\u009b2J"
+    acme.earn(card, 700, receipt=evil).ok()
+    people = world.ctl("entry", "list", "--card", card, profile=shops["acme"], check=True).stdout
+    assert "1\ufffd]0;mine\ufffd\ufffd2\ufffd2J" in people
+    assert not any(c < " " or "\x7f" <= c <= "\x9f" for line in people.splitlines() for c in line)
+    assert ask(world, "entry", "list", "--card", card, profile=shops["acme"])[0]["receipt"] == evil
