@@ -16,19 +16,39 @@ void pace_limit(struct pace *pace, int batch_max)
         pace->batch_max = pace->batch_now = batch_max;
 }
 
+/* Who waits no more is forgotten in some dozens of batches, one by one. */
+void pace_begin(struct pace *pace, int merchants, bool is_for_new)
+{
+    int64_t in_time = pace->each_ns ? INT64_C(1000) * PACE_SHORT_US / pace->each_ns : 0;
+    pace->few = is_for_new || in_time < merchants ? merchants : (int)in_time;
+    pace->crowd_16th -= (pace->crowd_16th + 15) / 16;
+    if (pace->crowd_16th < 16 * merchants)
+        pace->crowd_16th = 16 * merchants;
+}
+
+bool pace_is_enough(const struct pace *pace, int count, int merchants)
+{
+    return count >= pace->batch_now ||
+           (count >= pace->few && 2 * merchants <= (pace->crowd_16th + 15) / 16);
+}
+
 static int least(const struct pace *pace)
 {
     return pace->batch_max < PACE_BATCH_LEAST ? pace->batch_max : PACE_BATCH_LEAST;
+}
+
+static void each_note(struct pace *pace, int64_t each_ns)
+{
+    if (pace->each_ns && each_ns > SLOWER_MAX * pace->each_ns)
+        each_ns = SLOWER_MAX * pace->each_ns;
+    pace->each_ns = pace->each_ns ? (3 * pace->each_ns + each_ns) / 4 : each_ns;
 }
 
 void pace_note(struct pace *pace, int count, int64_t took_us)
 {
     if (count < (pace->batch_now + 1) / 2)
         return; /* nobody waited: it says nothing of how many it could be */
-    int64_t each_ns = took_us * 1000 / count;
-    if (pace->each_ns && each_ns > SLOWER_MAX * pace->each_ns)
-        each_ns = SLOWER_MAX * pace->each_ns;
-    pace->each_ns = pace->each_ns ? (3 * pace->each_ns + each_ns) / 4 : each_ns;
+    each_note(pace, took_us * 1000 / count);
     if (took_us > PACE_BATCH_US)
         pace->batch_now -= pace->batch_now / 4;
     else if (count >= pace->batch_now)
@@ -37,6 +57,14 @@ void pace_note(struct pace *pace, int count, int64_t took_us)
         pace->batch_now = least(pace);
     if (pace->batch_now > pace->batch_max)
         pace->batch_now = pace->batch_max;
+}
+
+int64_t pace_note_short(struct pace *pace, int count, int64_t took_us)
+{
+    int64_t rest_us = took_us < PACE_REST_US_MAX ? took_us : PACE_REST_US_MAX;
+    if (count > 0)
+        each_note(pace, (took_us + rest_us) * 1000 / count);
+    return rest_us;
 }
 
 int pace_count_in(const struct pace *pace, int64_t us)

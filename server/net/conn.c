@@ -19,6 +19,7 @@
 #include "net/server_private.h"
 
 #define OUT_POOL_SPARE_MAX 64
+#define PULLED_MAX         64 /* records of one connection in one go */
 
 static const bool MOVES[CONN_STATE_COUNT][CONN_STATE_COUNT] = {
     [CONN_ACCEPTED] = {[CONN_HANDSHAKE] = true, [CONN_CLOSED] = true},
@@ -120,10 +121,43 @@ static void take_frames(struct conn *conn)
         bufferevent_disable(conn->bev, EV_READ);
 }
 
+/* OpenSSL reads as much as the socket has at once; libevent takes one record of it and waits until
+ * the socket is readable again. Takes the next one. False: none is whole. */
+static bool pull_record(struct conn *conn)
+{
+    uint8_t bytes[SSL3_RT_MAX_PLAIN_LENGTH];
+    size_t size = 0;
+    if (!takes_frames(conn) || !SSL_has_pending(conn->ssl))
+        return false;
+    ERR_clear_error();
+    if (SSL_read_ex(conn->ssl, bytes, sizeof bytes, &size) == 1) {
+        if (evbuffer_add(bufferevent_get_input(conn->bev), bytes, size) == 0)
+            return true;
+        conn_abort(conn);
+        return false;
+    }
+    int cause = SSL_get_error(conn->ssl, 0);
+    if (cause != SSL_ERROR_WANT_WRITE && cause != SSL_ERROR_WANT_READ)
+        conn_abort(conn);
+    return false;
+}
+
+/* All that has come, even of who rests from now on: so a rest spares whole turns. */
+static void take_all(struct conn *conn)
+{
+    int pulled = 0;
+    take_frames(conn);
+    for (; pulled < PULLED_MAX && pull_record(conn); pulled++)
+        take_frames(conn);
+    if (pulled == PULLED_MAX && conn->state != CONN_CLOSED) /* others first */
+        bufferevent_trigger(conn->bev, EV_READ,
+                            BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+}
+
 void conn_on_readable(struct bufferevent *bev, void *ctx)
 {
     (void)bev;
-    take_frames(ctx);
+    take_all(ctx);
 }
 
 /* ---- output ---- */
@@ -309,10 +343,11 @@ void conn_turn(struct conn *conn)
     }
     if (!takes_frames(conn))
         return;
-    if (!conn->is_resting && !(bufferevent_get_enabled(conn->bev) & EV_READ))
+    bool was_stopped = !(bufferevent_get_enabled(conn->bev) & EV_READ);
+    if (was_stopped && !conn->is_resting)
         bufferevent_enable(conn->bev, EV_READ);
-    if (evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0)
-        take_frames(conn);
+    if (was_stopped || evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0)
+        take_all(conn);
 }
 
 void conn_expire(struct conn *conn)

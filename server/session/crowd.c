@@ -11,6 +11,7 @@
 
 #define REFUSALS_A_TICK 2000 /* of 100 ms: some percent of a core */
 #define WAKE_MS         5
+#define REST_MS         20
 
 static bool is_posting(uint32_t body)
 {
@@ -81,7 +82,8 @@ void crowd_tick(struct worker *worker)
 
 /* ---- refusing ---- */
 
-/* Where refusing itself becomes too much, who sends is not read for as long as he was told to wait.
+/* Whoever is refused is read again after a moment, all that he sent meanwhile at once: one turn for
+ * many. Where refusing itself becomes too much he is not read for as long as he was told to wait.
  */
 bool crowd_refuses(struct session *session, const uint8_t *bytes, size_t size)
 {
@@ -98,8 +100,7 @@ bool crowd_refuses(struct session *session, const uint8_t *bytes, size_t size)
     answer_send(session, validate_peek_id(bytes, size), &answer);
     if (worker->refusals_left > 0)
         worker->refusals_left--;
-    else
-        rest(session, answer.retry_after_ms);
+    rest(session, worker->refusals_left > 0 ? REST_MS : answer.retry_after_ms);
     return true;
 }
 

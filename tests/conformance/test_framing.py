@@ -47,6 +47,17 @@ def test_a_frame_and_a_half_then_the_rest(connection):
     assert connection.next().response.id == 8
 
 
+def test_many_records_in_one_piece(connection):
+    """More than are taken in one go; nothing comes after them that would wake who forgot the rest."""
+    raw, count = connection.socket, 300
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    for request_id in range(100, 100 + count):
+        connection.asked[request_id] = "ping"
+        connection.send(frame(Request(id=request_id, ping={}).SerializeToString()))
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+    assert {connection.next().response.id for _ in range(count)} == set(range(100, 100 + count))
+
+
 def test_the_longest_frame_is_read(connection):
     head = Request(id=5, ping={}).SerializeToString()
     room = 65536 - len(head) - 2 - 3  # tag of field 99: 2 bytes; its length: 3

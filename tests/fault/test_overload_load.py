@@ -1,9 +1,11 @@
 """Overload measured: an open loop of requests (tests/bench/flood.c) at twice what a closed loop gets through just before and
-just after, on a stack of its own; each test prints its figures. Generator, daemon and PostgreSQL share the machine, so ratios
-are taken within one run."""
+just after, on a stack of its own; each test prints its figures. The generator has a core for itself, the daemon and
+PostgreSQL have the others: what the generator costs, twice as much at twice the load, is not taken from them."""
 import concurrent.futures
+import contextlib
 import datetime
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -24,12 +26,27 @@ CONNECTIONS = 200
 pytestmark = pytest.mark.slow
 
 
+@contextlib.contextmanager
+def on_cores(cores):
+    """What is started within runs on these cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 class Loaded:
     """A stack with members, and what the load programs say of it."""
 
     def __init__(self, folder, dice):
         self.dice = dice
-        self.stack = bench.Stack(folder, ["workers = 2", "lanes = 1", "connections_max = 400", "queue_max = 4000"])
+        first_core, *others = sorted(os.sched_getaffinity(0))
+        self.generators = {first_core}
+        with on_cores(set(others) or self.generators):
+            self.stack = bench.Stack(folder, ["workers = 2", "lanes = 1", "connections_max = 400", "queue_max = 4000"])
+            self.give_memory()
         first = self.stack.prepare(MERCHANTS)
         self.stack.psql(bench.HERE / "preload.sql")
         now, half = datetime.datetime.now(datetime.timezone.utc), MEMBERS // 2
@@ -41,6 +58,15 @@ class Loaded:
         self.calm()
         self.peak(20)  # the first pages after a checkpoint are written whole, and small tables are faster: not what lasts
 
+    def give_memory(self):
+        """All that is read and written stays in memory, and no checkpoint falls into what is measured."""
+        cluster = pathlib.Path(ROOT) / "deploy/cluster"
+        self.stack.command("stop")
+        bench.call(cluster, "stop", self.stack.folder / "cluster")
+        bench.call(cluster, "start", self.stack.folder / "cluster", "--option", "shared_buffers=2GB", "--option",
+                   "max_wal_size=16GB", "--option", "checkpoint_timeout=1h")
+        self.stack.command("start")
+
     def calm(self):
         connection = self.stack.connect()
         connection.cursor().execute("vacuum analyze")
@@ -51,14 +77,16 @@ class Loaded:
         words = [word for option, value in options.items() for word in ("--" + option.replace("_", "-"), value)]
         command = [bench.BUILD / "tests/bench" / name,
                    *self.stack.load("--members", MEMBERS, "--seed", self.dice.randrange(2**31), *words)]
-        done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              timeout=limit + 120, check=False)
+        with on_cores(self.generators):
+            done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                  timeout=limit + 120, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)
 
-    def peak(self, seconds=8):
-        """Earns a second that a closed loop gets through."""
-        row = self.program("load", seconds, seconds=seconds, warmup=1, merchants=MERCHANTS, connections=16, in_flight=25)
+    def peak(self, seconds=8, connections=CONNECTIONS):
+        """Earns a second that a closed loop of so many connections gets through, 400 at a time."""
+        row = self.program("load", seconds, seconds=seconds, warmup=1, merchants=MERCHANTS, connections=connections,
+                           in_flight=400 // connections)
         return row["ops_per_s"]
 
     def flood(self, **options):
@@ -91,6 +119,7 @@ def test_twice_the_capacity_for_a_minute(loaded):
     found = loaded.flood(steady_rate=50, steady_merchants=8, steady_connections=16, flood_rate=2 * peaks[0], flood_first=8,
                          flood_merchants=MERCHANTS - 8, flood_connections=CONNECTIONS, before=10, during=60, after=10)
     peaks.append(loaded.peak())
+    of_few = loaded.peak(connections=16)
     flood, steady = found["flood"]["during"], found["steady"]
     goodput = (flood["ok"]["answers"] + steady["during"]["ok"]["answers"]) / 60
     memory, memory_max = loaded.most_memory_mb(), loaded.memory_mb_max()
@@ -98,7 +127,8 @@ def test_twice_the_capacity_for_a_minute(loaded):
     again = max(second["p99_ms"] for second in steady["seconds"][75:])
     print(f"\npeaks {peaks[0]:,.0f} and {peaks[1]:,.0f}/s; offered {found['flood']['sent'] / 60:,.0f}/s, not sent for want of"
           f" room at the client {found['flood']['unsent'] / 60:,.0f}/s; goodput {goodput:,.0f}/s ="
-          f" {goodput / (sum(peaks) / 2):.2f} of the peak; done p50 {flood['ok']['p50_ms']:.0f} ms, p99"
+          f" {goodput / (sum(peaks) / 2):.2f} of the peak ({goodput / of_few:.2f} of what 16 connections get through);"
+          f" done p50 {flood['ok']['p50_ms']:.0f} ms, p99"
           f" {flood['ok']['p99_ms']:.0f} ms; refused {flood['retry']['answers'] / 60:,.0f}/s, p50"
           f" {flood['retry']['p50_ms']:.1f} ms, p99 {flood['retry']['p99_ms']:.1f} ms, p99.9 {flood['retry']['p999_ms']:.1f} ms,"
           f" max {flood['retry']['max_ms']:.0f} ms; codes {flood['codes']}; a worker took {memory:.0f} MB at most, limit"
@@ -106,7 +136,7 @@ def test_twice_the_capacity_for_a_minute(loaded):
           f" {steady['during']['ok']['p99_ms']:.1f} ms, refused {steady['during']['retry']['answers']}")
     assert set(flood["codes"]) == {"OVERLOADED"} and found["unanswered"] == 0
     assert goodput >= 0.9 * sum(peaks) / 2
-    assert flood["retry"]["p99_ms"] <= 50
+    assert flood["retry"]["p999_ms"] <= 50
     assert memory < memory_max
     assert again < 2 * quiet
 

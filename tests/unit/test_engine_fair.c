@@ -283,6 +283,61 @@ static void test_a_new_bound_holds_at_once(void **state)
     assert_int_equal(pace.batch_now, 10);
 }
 
+/* 24 merchants, 0.2 ms each: 5 ms are 25. */
+static struct pace pace_of_many(void)
+{
+    struct pace pace;
+    pace_init(&pace, 400);
+    pace_note(&pace, 400, 80000);
+    pace_begin(&pace, 24, false);
+    return pace;
+}
+
+static void test_where_few_have_more_a_batch_is_short(void **state)
+{
+    (void)state;
+    struct pace pace = pace_of_many();
+    assert_false(pace_is_enough(&pace, 24, 1));
+    assert_true(pace_is_enough(&pace, 25, 1));
+    assert_true(pace_is_enough(&pace, 25, 12));
+    assert_false(pace_is_enough(&pace, 25, 13));
+    assert_false(pace_is_enough(&pace, pace.batch_now - 1, 13));
+    assert_true(pace_is_enough(&pace, pace.batch_now, 24));
+}
+
+static void test_who_comes_into_a_rest_waits_for_one_turn_of_the_others(void **state)
+{
+    (void)state;
+    struct pace pace = pace_of_many();
+    pace_begin(&pace, 2, true);
+    assert_true(pace_is_enough(&pace, 2, 1));
+    pace_begin(&pace, 2, false);
+    assert_false(pace_is_enough(&pace, 2, 1));
+}
+
+static void test_one_alone_has_full_batches_once_the_others_are_forgotten(void **state)
+{
+    (void)state;
+    struct pace pace = pace_of_many();
+    pace_begin(&pace, 1, false);
+    assert_true(pace_is_enough(&pace, 25, 1));
+    for (int i = 0; i < 60; i++)
+        pace_begin(&pace, 1, false);
+    assert_false(pace_is_enough(&pace, 25, 1));
+}
+
+static void test_after_a_short_batch_as_long_a_rest(void **state)
+{
+    (void)state;
+    struct pace pace = pace_of_many();
+    assert_int_equal(pace_note_short(&pace, 25, 4000), 4000);
+    assert_int_equal(pace_note_short(&pace, 25, 4000000), PACE_REST_US_MAX);
+    assert_int_equal(pace_note_short(&pace, 0, 0), 0);
+    pace_init(&pace, 400);
+    pace_note_short(&pace, 20, 4000); /* with its rest 0.4 ms each */
+    assert_int_equal(pace_us_of(&pace, 100), 40000);
+}
+
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -303,6 +358,10 @@ int main(void)
         cmocka_unit_test(test_small_batches_say_nothing),
         cmocka_unit_test(test_as_many_wait_as_can_be_done_in_time),
         cmocka_unit_test(test_a_new_bound_holds_at_once),
+        cmocka_unit_test(test_where_few_have_more_a_batch_is_short),
+        cmocka_unit_test(test_who_comes_into_a_rest_waits_for_one_turn_of_the_others),
+        cmocka_unit_test(test_one_alone_has_full_batches_once_the_others_are_forgotten),
+        cmocka_unit_test(test_after_a_short_batch_as_long_a_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
