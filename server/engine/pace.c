@@ -26,10 +26,12 @@ void pace_begin(struct pace *pace, int merchants, bool is_for_new)
         pace->crowd_16th = 16 * merchants;
 }
 
+/* One of several merchants, or one of eight, still waits: the others have all been taken. */
 bool pace_is_enough(const struct pace *pace, int count, int merchants)
 {
-    return count >= pace->batch_now ||
-           (count >= pace->few && 2 * merchants <= (pace->crowd_16th + 15) / 16);
+    int crowd = (pace->crowd_16th + 15) / 16;
+    bool is_few = 8 * merchants <= crowd || (merchants == 1 && crowd > 1);
+    return count >= pace->batch_now || (count >= pace->few && is_few);
 }
 
 static int least(const struct pace *pace)

@@ -1,6 +1,6 @@
 /* How fast a lane works, learnt from its full batches: so large may a batch be that who comes next
  * need not wait long, and so many may wait as it can do in the time given. A batch is as large as
- * pays (one commit for many) while most ask for more; when few merchants have more waiting than the
+ * pays (one commit for many) while many ask for more; when few merchants have more waiting than the
  * others, what they have piled up goes in short batches, lest those who ask little wait for it. */
 #pragma once
 

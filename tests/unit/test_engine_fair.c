@@ -299,9 +299,9 @@ static void test_where_few_have_more_a_batch_is_short(void **state)
     struct pace pace = pace_of_many();
     assert_false(pace_is_enough(&pace, 24, 1));
     assert_true(pace_is_enough(&pace, 25, 1));
-    assert_true(pace_is_enough(&pace, 25, 12));
-    assert_false(pace_is_enough(&pace, 25, 13));
-    assert_false(pace_is_enough(&pace, pace.batch_now - 1, 13));
+    assert_true(pace_is_enough(&pace, 25, 3));
+    assert_false(pace_is_enough(&pace, 25, 4));
+    assert_false(pace_is_enough(&pace, pace.batch_now - 1, 4));
     assert_true(pace_is_enough(&pace, pace.batch_now, 24));
 }
 
