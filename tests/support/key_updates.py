@@ -1,10 +1,8 @@
 """A TLS 1.3 peer that renews its keys without end, which Python's ssl does not offer: OpenSSL by ctypes, its records made ahead."""
 import ctypes
-import ctypes.util
 import socket
 
-SSL = ctypes.CDLL(ctypes.util.find_library("ssl"))
-CRYPTO = ctypes.CDLL(ctypes.util.find_library("crypto"))
+SSL, CRYPTO = ctypes.CDLL("libssl.so.3"), ctypes.CDLL("libcrypto.so.3")
 for maker in (SSL.TLS_client_method, SSL.SSL_CTX_new, SSL.SSL_new, CRYPTO.BIO_s_mem, CRYPTO.BIO_new):
     maker.restype = ctypes.c_void_p
 PEM, NOT_REQUESTED = 1, 0
