@@ -329,8 +329,10 @@ void config_destroy(struct config **config)
         return;
     for (size_t i = 0; i < count; i++) {
         void *field = (char *)*config + options[i].offset;
-        if (options[i].type == OPTION_TEXT)
+        if (options[i].type == OPTION_TEXT && *(char **)field) {
+            explicit_bzero(*(char **)field, strlen(*(char **)field)); /* it may hold a password */
             free(*(char **)field);
+        }
         if (options[i].type == OPTION_LIST)
             list_free(field);
     }

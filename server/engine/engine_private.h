@@ -38,9 +38,6 @@ struct lane {
     struct batch batch;
     struct params params;
     struct event *start; /* fires once the turn's postings are gathered */
-    struct event *rest;  /* ends it */
-    bool is_resting;     /* until then, or until one comes who had nothing waiting */
-    bool is_for_new;     /* the next batch begins because such a one came */
     bool is_short;       /* the batch under way left some behind who have much waiting */
     enum lane_failure failure;
     bool is_committed; /* the COMMIT's own result was good */

@@ -3,7 +3,6 @@
 #include <limits.h>
 
 #include "base/log.h"
-#include "base/timer.h"
 #include "engine/admission.h"
 #include "engine/rows.h"
 
@@ -189,30 +188,13 @@ static void batch_succeed(struct lane *lane)
     batch_requeue(lane);
 }
 
-static void on_rested(evutil_socket_t fd, short what, void *ctx)
-{
-    struct lane *lane = ctx;
-    (void)fd, (void)what;
-    lane->is_resting = false;
-    lane_wake(lane);
-}
-
-/* What few have piled up is not worth that whoever asks little waits. */
-static void pace_learn(struct lane *lane)
-{
-    int64_t took_us = clock_monotonic_us() - lane->began_us;
-    if (!lane->is_short) {
-        pace_note(&lane->pace, lane->taken, took_us);
-        return;
-    }
-    struct timeval rest = {.tv_usec = pace_note_short(&lane->pace, lane->taken, took_us)};
-    lane->is_resting = true;
-    timer_set(lane->rest, &rest);
-}
-
 static void batch_end(struct lane *lane)
 {
-    pace_learn(lane);
+    int64_t took_us = clock_monotonic_us() - lane->began_us;
+    if (lane->is_short)
+        pace_note_short(&lane->pace, lane->taken, took_us);
+    else
+        pace_note(&lane->pace, lane->taken, took_us);
     lane->taken = 0;
     bool was_larger = strangers_return(lane);
     if (lane->failure == LANE_GOOD)
@@ -366,8 +348,7 @@ static void lane_gather(struct lane *lane)
     if (lane->batch.waits)
         posting_list_prepend(&lane->returned, &his);
     struct fair_item *item;
-    pace_begin(&lane->pace, lane->queue.merchant_count, lane->is_for_new);
-    lane->is_for_new = false;
+    pace_begin(&lane->pace, lane->queue.merchant_count);
     while (!returned->first && lane->batch.postings.count < count_max &&
            !pace_is_enough(&lane->pace, lane->batch.postings.count, lane->queue.merchant_count) &&
            (item = fair_pop(&lane->queue)))
@@ -416,8 +397,7 @@ bool lane_has_work(const struct lane *lane)
 
 void lane_wake(struct lane *lane)
 {
-    if (lane->state == LANE_IDLE && !lane->is_resting && lane_has_work(lane) &&
-        !lane->engine->is_closing)
+    if (lane->state == LANE_IDLE && lane_has_work(lane) && !lane->engine->is_closing)
         event_active(lane->start, 0, 0);
 }
 
@@ -458,15 +438,10 @@ void lane_push(struct lane *lane, struct posting *posting)
     bool is_admitted = posting->is_admitted;
     struct engine *engine = lane->engine;
     struct fair_item *item = &posting->waiting;
-    int merchants = lane->queue.merchant_count;
     if (!is_admitted && comes_too_late(lane, item))
         engine_refuse(engine, item);
     else
         engine_admit(engine, &lane->queue, item, is_admitted ? INT_MAX : lane_queue_max(lane));
-    if (lane->is_resting && lane->queue.merchant_count > merchants) { /* he had nothing waiting */
-        lane->is_resting = false;
-        lane->is_for_new = true;
-    }
     lane_wake(lane);
 }
 
@@ -487,7 +462,6 @@ bool lane_create(struct lane *lane, struct engine *engine, bool waits)
     batch_init(&lane->batch);
     lane->batch.waits = waits;
     lane->start = event_new(engine->base, -1, 0, on_start, lane);
-    lane->rest = event_new(engine->base, -1, 0, on_rested, lane);
     /* Plans are fixed by hand: small arrays joined to large tables by their keys, whatever the
      * statistics say of tables that are still empty. */
     static const char settings[] =
@@ -512,7 +486,7 @@ bool lane_create(struct lane *lane, struct engine *engine, bool waits)
         .ctx = lane,
     };
     lane->pg = pg_create(engine->base, &options);
-    return lane->start && lane->rest && lane->pg;
+    return lane->start && lane->pg;
 }
 
 void lane_destroy(struct lane *lane)
@@ -526,6 +500,4 @@ void lane_destroy(struct lane *lane)
     params_free(&lane->params);
     if (lane->start)
         event_free(lane->start);
-    if (lane->rest)
-        event_free(lane->rest);
 }

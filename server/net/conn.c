@@ -121,13 +121,13 @@ static void take_frames(struct conn *conn)
         bufferevent_disable(conn->bev, EV_READ);
 }
 
-/* OpenSSL reads as much as the socket has at once; libevent takes one record of it and waits until
- * the socket is readable again. Takes the next one. False: none is whole. */
+/* Takes the next record of who rests from now on; libevent takes one a turn. False: none is here.
+ */
 static bool pull_record(struct conn *conn)
 {
     uint8_t bytes[SSL3_RT_MAX_PLAIN_LENGTH];
     size_t size = 0;
-    if (!takes_frames(conn) || !SSL_has_pending(conn->ssl))
+    if (!conn->is_resting || !takes_frames(conn))
         return false;
     ERR_clear_error();
     if (SSL_read_ex(conn->ssl, bytes, sizeof bytes, &size) == 1) {
@@ -142,22 +142,13 @@ static bool pull_record(struct conn *conn)
     return false;
 }
 
-/* All that has come, even of who rests from now on: so a rest spares whole turns. */
-static void take_all(struct conn *conn)
-{
-    int pulled = 0;
-    take_frames(conn);
-    for (; pulled < PULLED_MAX && pull_record(conn); pulled++)
-        take_frames(conn);
-    if (pulled == PULLED_MAX && conn->state != CONN_CLOSED) /* others first */
-        bufferevent_trigger(conn->bev, EV_READ,
-                            BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
-}
-
 void conn_on_readable(struct bufferevent *bev, void *ctx)
 {
+    struct conn *conn = ctx;
     (void)bev;
-    take_all(ctx);
+    take_frames(conn);
+    for (int i = 0; i < PULLED_MAX && pull_record(conn); i++)
+        take_frames(conn);
 }
 
 /* ---- output ---- */
@@ -343,11 +334,10 @@ void conn_turn(struct conn *conn)
     }
     if (!takes_frames(conn))
         return;
-    bool was_stopped = !(bufferevent_get_enabled(conn->bev) & EV_READ);
-    if (was_stopped && !conn->is_resting)
+    if (!conn->is_resting && !(bufferevent_get_enabled(conn->bev) & EV_READ))
         bufferevent_enable(conn->bev, EV_READ);
-    if (was_stopped || evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0)
-        take_all(conn);
+    if (evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0)
+        take_frames(conn);
 }
 
 void conn_expire(struct conn *conn)

@@ -35,7 +35,6 @@ static void open_owner(struct conn *conn)
         conn->owner = server->options.handler->opened(server->options.ctx, conn, peer);
     X509_free(peer);
     tls_forget_peer(conn->ssl);
-    SSL_set_read_ahead(conn->ssl, 1); /* not before: libevent would not ask for what is here */
     if (!conn->owner)
         conn_abort(conn);
 }

@@ -48,7 +48,7 @@ def test_a_frame_and_a_half_then_the_rest(connection):
 
 
 def test_many_records_in_one_piece(connection):
-    """More than are taken in one go; nothing comes after them that would wake who forgot the rest."""
+    """Nothing comes after them that would wake who forgot the rest."""
     raw, count = connection.socket, 300
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
     for request_id in range(100, 100 + count):

@@ -283,59 +283,54 @@ static void test_a_new_bound_holds_at_once(void **state)
     assert_int_equal(pace.batch_now, 10);
 }
 
-/* 24 merchants, 0.2 ms each: 5 ms are 25. */
-static struct pace pace_of_many(void)
+/* 24 merchants; a batch of n takes fixed_us + 0.1 ms each, and such ones have gone for long. */
+static struct pace pace_of_many(int64_t fixed_us)
 {
     struct pace pace;
     pace_init(&pace, 400);
-    pace_note(&pace, 400, 80000);
-    pace_begin(&pace, 24, false);
+    pace_begin(&pace, 24);
+    for (int i = 0; i < 100; i++)
+        pace_note(&pace, pace.batch_now, fixed_us + pace.batch_now * INT64_C(100));
+    for (int i = 0; i < 100; i++)
+        pace_note_short(&pace, pace.batch_short, fixed_us + pace.batch_short * INT64_C(100));
     return pace;
 }
 
 static void test_where_few_have_more_a_batch_is_short(void **state)
 {
     (void)state;
-    struct pace pace = pace_of_many();
-    assert_false(pace_is_enough(&pace, 24, 1));
-    assert_true(pace_is_enough(&pace, 25, 1));
-    assert_true(pace_is_enough(&pace, 25, 3));
-    assert_false(pace_is_enough(&pace, 25, 4));
+    struct pace pace = pace_of_many(1000);
+    int count = pace.batch_short;
+    assert_in_range(count, 20, 50); /* 5 ms are 40 */
+    assert_false(pace_is_enough(&pace, count - 1, 1));
+    assert_true(pace_is_enough(&pace, count, 1));
+    assert_true(pace_is_enough(&pace, count, 3));
+    assert_false(pace_is_enough(&pace, count, 4));
     assert_false(pace_is_enough(&pace, pace.batch_now - 1, 4));
     assert_true(pace_is_enough(&pace, pace.batch_now, 24));
 }
 
-static void test_who_comes_into_a_rest_waits_for_one_turn_of_the_others(void **state)
+static void test_where_the_database_is_far_no_batch_is_short(void **state)
 {
     (void)state;
-    struct pace pace = pace_of_many();
-    pace_begin(&pace, 2, true);
-    assert_true(pace_is_enough(&pace, 2, 1));
-    pace_begin(&pace, 2, false);
-    assert_false(pace_is_enough(&pace, 2, 1));
+    for (int64_t fixed_us = 1000; fixed_us <= 100000; fixed_us += fixed_us / 4) {
+        struct pace pace = pace_of_many(fixed_us);
+        int64_t full_ns = (fixed_us * 1000 + pace.batch_now * INT64_C(100000)) / pace.batch_now;
+        int count = pace.batch_short < pace.batch_now ? pace.batch_short : pace.batch_now;
+        assert_true((fixed_us * 1000 + count * INT64_C(100000)) / count <= 2 * full_ns);
+    }
 }
 
 static void test_one_alone_has_full_batches_once_the_others_are_forgotten(void **state)
 {
     (void)state;
-    struct pace pace = pace_of_many();
-    pace_begin(&pace, 1, false);
-    assert_true(pace_is_enough(&pace, 25, 1));
+    struct pace pace = pace_of_many(1000);
+    int count = pace.batch_short;
+    pace_begin(&pace, 1);
+    assert_true(pace_is_enough(&pace, count, 1));
     for (int i = 0; i < 60; i++)
-        pace_begin(&pace, 1, false);
-    assert_false(pace_is_enough(&pace, 25, 1));
-}
-
-static void test_after_a_short_batch_as_long_a_rest(void **state)
-{
-    (void)state;
-    struct pace pace = pace_of_many();
-    assert_int_equal(pace_note_short(&pace, 25, 4000), 4000);
-    assert_int_equal(pace_note_short(&pace, 25, 4000000), PACE_REST_US_MAX);
-    assert_int_equal(pace_note_short(&pace, 0, 0), 0);
-    pace_init(&pace, 400);
-    pace_note_short(&pace, 20, 4000); /* with its rest 0.4 ms each */
-    assert_int_equal(pace_us_of(&pace, 100), 40000);
+        pace_begin(&pace, 1);
+    assert_false(pace_is_enough(&pace, count, 1));
 }
 
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -359,9 +354,8 @@ int main(void)
         cmocka_unit_test(test_as_many_wait_as_can_be_done_in_time),
         cmocka_unit_test(test_a_new_bound_holds_at_once),
         cmocka_unit_test(test_where_few_have_more_a_batch_is_short),
-        cmocka_unit_test(test_who_comes_into_a_rest_waits_for_one_turn_of_the_others),
+        cmocka_unit_test(test_where_the_database_is_far_no_batch_is_short),
         cmocka_unit_test(test_one_alone_has_full_batches_once_the_others_are_forgotten),
-        cmocka_unit_test(test_after_a_short_batch_as_long_a_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
