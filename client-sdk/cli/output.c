@@ -288,7 +288,8 @@ static void print_json(const struct section *sections, size_t count)
     for (size_t i = 0; count > 1 && i < count; i++)
         if (json_object_set_new(document, sections[i].name, section_json(&sections[i])) < 0)
             must(NULL);
-    if (json_dumpf(document, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY) < 0 && !ferror(stdout))
+    if (json_dumpf(document, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_ENSURE_ASCII) < 0 &&
+        !ferror(stdout))
         must(NULL);
     putchar('\n');
     json_decref(document);

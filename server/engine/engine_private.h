@@ -97,6 +97,9 @@ struct engine {
     struct event *resolve, *look, *poll, *refresh; /* poll: each second; refresh: at once */
     struct fair_queue unresolved, lookups;
     struct posting_list resolving;
+    struct pace resolve_pace;
+    int64_t resolve_us; /* when the statement under way was sent */
+    bool is_resolve_short;
     struct lookup_list looking;
     struct hints *hints;
     bool is_polling;

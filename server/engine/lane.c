@@ -191,10 +191,7 @@ static void batch_succeed(struct lane *lane)
 static void batch_end(struct lane *lane)
 {
     int64_t took_us = clock_monotonic_us() - lane->began_us;
-    if (lane->is_short)
-        pace_note_short(&lane->pace, lane->taken, took_us);
-    else
-        pace_note(&lane->pace, lane->taken, took_us);
+    pace_note(&lane->pace, lane->taken, took_us, lane->is_short);
     lane->taken = 0;
     bool was_larger = strangers_return(lane);
     if (lane->failure == LANE_GOOD)
@@ -348,9 +345,10 @@ static void lane_gather(struct lane *lane)
     if (lane->batch.waits)
         posting_list_prepend(&lane->returned, &his);
     struct fair_item *item;
-    pace_begin(&lane->pace, lane->queue.merchant_count);
+    pace_begin(&lane->pace, lane->queue.merchant_count, now_us);
     while (!returned->first && lane->batch.postings.count < count_max &&
-           !pace_is_enough(&lane->pace, lane->batch.postings.count, lane->queue.merchant_count) &&
+           !pace_is_enough(&lane->pace, lane->batch.postings.count, lane->queue.merchant_count,
+                           lane->queue.count) &&
            (item = fair_pop(&lane->queue)))
         posting_take(lane, posting_of(item), now_us);
     lane->taken = lane->batch.postings.count;

@@ -3,7 +3,9 @@
 
 #include <limits.h>
 
-#define SLOWER_MAX 4 /* one batch that waits for a lock says little of those to come */
+#define SLOWER_MAX   4 /* one batch that waits for a lock says little of those to come */
+#define LONGER_EVERY 8
+#define MUCH         8 /* times a short batch */
 
 void pace_init(struct pace *pace, int batch_max)
 {
@@ -16,20 +18,36 @@ void pace_limit(struct pace *pace, int batch_max)
         pace->batch_max = pace->batch_now = pace->batch_short = batch_max;
 }
 
-/* Who waits no more is forgotten in some dozens of batches, one by one. */
-void pace_begin(struct pace *pace, int merchants)
+static void crowd_note(struct pace *pace, int merchants, int64_t now_us)
 {
-    pace->crowd_16th -= (pace->crowd_16th + 15) / 16;
-    if (pace->crowd_16th < 16 * merchants)
-        pace->crowd_16th = 16 * merchants;
+    if (now_us - pace->crowd_since_us >= PACE_CROWD_US) {
+        pace->crowd[1] = pace->crowd[0];
+        pace->crowd[0] = 0;
+        pace->crowd_since_us = now_us;
+    }
+    if (merchants > pace->crowd[0])
+        pace->crowd[0] = merchants;
 }
 
-/* One of several merchants, or one of eight, still waits: the others have all been taken. */
-bool pace_is_enough(const struct pace *pace, int count, int merchants)
+/* Every now and then a short one is twice as large: from sizes that it chose itself the lane learns
+ * what they cost; those that come about are large when it was slow. */
+void pace_begin(struct pace *pace, int merchants, int64_t now_us)
 {
-    int crowd = (pace->crowd_16th + 15) / 16;
+    crowd_note(pace, merchants, now_us);
+    int count = cost_count_in(&pace->cost, PACE_SHORT_US);
+    if (pace->batches++ % LONGER_EVERY == 0)
+        count *= 2;
+    pace->batch_short = 0 < count && count < pace->batch_max ? count : pace->batch_max;
+}
+
+/* One of several merchants, or one of eight, still has much more waiting: the others have all been
+ * taken. */
+bool pace_is_enough(const struct pace *pace, int count, int merchants, int waiting)
+{
+    int crowd = pace->crowd[0] > pace->crowd[1] ? pace->crowd[0] : pace->crowd[1];
     bool is_few = 8 * merchants <= crowd || (merchants == 1 && crowd > 1);
-    return count >= pace->batch_now || (count >= pace->batch_short && is_few);
+    bool is_short = is_few && count >= pace->batch_short && waiting / MUCH >= pace->batch_short;
+    return is_short || count >= pace->batch_now;
 }
 
 static int least(const struct pace *pace)
@@ -37,15 +55,18 @@ static int least(const struct pace *pace)
     return pace->batch_max < PACE_BATCH_LEAST ? pace->batch_max : PACE_BATCH_LEAST;
 }
 
-void pace_note(struct pace *pace, int count, int64_t took_us)
+void pace_note(struct pace *pace, int count, int64_t took_us, bool is_short)
 {
-    if (count < (pace->batch_now + 1) / 2)
+    if (count > 0)
+        cost_note(&pace->cost, count, took_us);
+    if (is_short || count < (pace->batch_now + 1) / 2)
         return; /* nobody waited: it says nothing of how many it could be */
     int64_t each_ns = took_us * 1000 / count;
     if (pace->each_ns && each_ns > SLOWER_MAX * pace->each_ns)
         each_ns = SLOWER_MAX * pace->each_ns;
     pace->each_ns = pace->each_ns ? (3 * pace->each_ns + each_ns) / 4 : each_ns;
-    if (took_us > PACE_BATCH_US)
+    int pays = cost_count_in(&pace->cost, PACE_BATCH_US);
+    if (took_us > PACE_BATCH_US && pace->batch_now > pays)
         pace->batch_now -= pace->batch_now / 4;
     else if (count >= pace->batch_now)
         pace->batch_now += pace->batch_now / 8 + 1;
@@ -53,21 +74,6 @@ void pace_note(struct pace *pace, int count, int64_t took_us)
         pace->batch_now = least(pace);
     if (pace->batch_now > pace->batch_max)
         pace->batch_now = pace->batch_max;
-}
-
-/* As short as takes PACE_SHORT_US, but not so short that a posting takes half as long again as in a
- * full one: where the way to the database is long, short ones would only cost. */
-void pace_note_short(struct pace *pace, int count, int64_t took_us)
-{
-    bool is_dear = took_us * 2000 > 3 * pace->each_ns * count;
-    if (count == 0)
-        return;
-    if (is_dear || took_us < PACE_SHORT_US / 2)
-        pace->batch_short += pace->batch_short / 4 + 1;
-    else if (took_us > PACE_SHORT_US)
-        pace->batch_short -= pace->batch_short / 8;
-    if (pace->batch_short > pace->batch_max)
-        pace->batch_short = pace->batch_max;
 }
 
 int pace_count_in(const struct pace *pace, int64_t us)

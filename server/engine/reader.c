@@ -42,6 +42,8 @@ static void on_resolved(void *ctx, const PGresult *result)
     struct posting_list list = engine->resolving;
     posting_list_init(&engine->resolving);
     struct posting *posting;
+    pace_note(&engine->resolve_pace, list.count, clock_monotonic_us() - engine->resolve_us,
+              engine->is_resolve_short);
     if (!is_good(result, "resolve")) {
         while ((posting = posting_list_pop(&list)))
             posting_answer(posting, failure_code(result));
@@ -80,7 +82,11 @@ static void on_resolve(evutil_socket_t fd, short what, void *ctx)
     }
     params_arrays(&engine->params, types, 2);
     int64_t now_us = clock_monotonic_us();
-    while (engine->resolving.count < GATHER_MAX && (item = fair_pop(&engine->unresolved))) {
+    struct pace *pace = &engine->resolve_pace;
+    const struct fair_queue *left = &engine->unresolved;
+    pace_begin(pace, left->merchant_count, now_us);
+    while (!pace_is_enough(pace, engine->resolving.count, left->merchant_count, left->count) &&
+           (item = fair_pop(&engine->unresolved))) {
         struct posting *posting = posting_of(item);
         if (posting->deadline_us < now_us) {
             posting_answer(posting, ENGINE_DEADLINE_EXCEEDED);
@@ -92,6 +98,8 @@ static void on_resolve(evutil_socket_t fd, short what, void *ctx)
     }
     if (!engine->resolving.first)
         return;
+    engine->resolve_us = now_us;
+    engine->is_resolve_short = left->count > 0 && engine->resolving.count < pace->batch_now;
     pg_send(engine->reader, STATEMENT_RESOLVE, &engine->params, on_resolved, engine);
     pg_sync(engine->reader, NULL, NULL);
 }
@@ -310,6 +318,7 @@ bool reader_create(struct engine *engine)
     fair_init(&engine->unresolved);
     fair_init(&engine->lookups);
     posting_list_init(&engine->resolving);
+    pace_init(&engine->resolve_pace, GATHER_MAX);
     engine->hints = hints_create();
     engine->resolve = event_new(engine->base, -1, 0, on_resolve, engine);
     engine->look = event_new(engine->base, -1, 0, on_look, engine);

@@ -1,6 +1,8 @@
 /* Owns what a worker does against too many requests at its door: refuses early, reads nobody while
  * the pool runs out, and lets rest who keeps sending where refusing itself would cost too much.
  * What waits inside is the engine's business. Called by request.c and the worker's tick. */
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/timer.h"
 #include "outcome.h"
@@ -9,7 +11,8 @@
 #include "session/session.h"
 #include "validate.h"
 
-#define REFUSALS_A_TICK 2000 /* of 100 ms: some percent of a core */
+#define REFUSALS_A_TICK 2000 /* of 100 ms: a fifth of a core */
+#define REFUSALS_EACH   250  /* of them of one merchant */
 #define WAKE_MS         5
 #define REST_MS         20
 
@@ -77,10 +80,18 @@ void crowd_destroy(struct worker *worker)
 
 void crowd_tick(struct worker *worker)
 {
-    worker->refusals_left = REFUSALS_A_TICK;
+    worker->refused = 0;
+    memset(worker->refused_of, 0, sizeof worker->refused_of);
 }
 
 /* ---- refusing ---- */
+
+/* Whether refusing costs too much: all of them, or this merchant. */
+static bool is_too_much(struct worker *worker, int32_t merchant_id)
+{
+    int *of_merchant = &worker->refused_of[(uint32_t)merchant_id % CROWD_SLOTS];
+    return ++worker->refused > REFUSALS_A_TICK || ++*of_merchant > REFUSALS_EACH;
+}
 
 /* Whoever is refused is read again after a moment, all that he sent meanwhile at once: one turn for
  * many. Where refusing itself becomes too much he is not read for as long as he was told to wait.
@@ -98,9 +109,8 @@ bool crowd_refuses(struct session *session, const uint8_t *bytes, size_t size)
         return false;
     tally_request(worker, body);
     answer_send(session, validate_peek_id(bytes, size), &answer);
-    if (worker->refusals_left > 0)
-        worker->refusals_left--;
-    rest(session, worker->refusals_left > 0 ? REST_MS : answer.retry_after_ms);
+    bool is_much = is_too_much(worker, session->merchant_id);
+    rest(session, is_much ? answer.retry_after_ms : REST_MS);
     return true;
 }
 

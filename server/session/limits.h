@@ -18,6 +18,7 @@
 #define REQUEST_LATE_MS_MAX     1000 /* after its deadline, an answer comes whatever happens */
 #define REQUEST_ARENA_KEPT      ((size_t)16 * 1024) /* a spare request keeps no more than this */
 
+#define CROWD_SLOTS    256  /* merchants whose refusals are counted apart */
 #define REQUESTS_SPARE 1024 /* of the pool: those that are no postings, and those kept */
 /* Of arenas, in a worker. */
 #define WORKER_REQUESTS_BYTES_MAX ((size_t)64 * 1024 * 1024)

@@ -41,9 +41,9 @@ struct worker {
     size_t held_count; /* sessions that are not read until the pool has room again */
     TAILQ_HEAD(resting_list, session) resting; /* sessions that are not read for a moment */
     struct event *wake;                        /* while there are such */
-    int refusals_left;             /* of this tick: what more there are cost their senders a rest */
-    struct request_list strangers; /* Hellos that wait for the refresh under way */
-    struct request_list latecomers; /* and those that came after it began */
+    int refused, refused_of[CROWD_SLOTS];      /* in this tick; of merchants by merchant_id */
+    struct request_list strangers;             /* Hellos that wait for the refresh under way */
+    struct request_list latecomers;            /* and those that came after it began */
     bool is_refreshing;
     struct waiter refresh;
     unsigned ticks; /* of the worker's life */

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ sys.path.insert(0, str(pathlib.Path(ROOT) / "tests" / "bench"))
 import bench  # pylint: disable=wrong-import-position
 
 MERCHANTS = 24
-MEMBERS = 300_000  # so many that nobody buys often: else his receipts of the day are what is measured
+MEMBERS = 1_500_000  # so many that nobody buys often: else his receipts of the day are what is measured
 CONNECTIONS = 200
 
 pytestmark = pytest.mark.slow
@@ -56,16 +57,17 @@ class Loaded:
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             list(pool.map(part, [(0, half - 1), (half, MEMBERS - 1)]))
         self.calm()
-        self.peak(20)  # the first pages after a checkpoint are written whole, and small tables are faster: not what lasts
+        self.peak(60)  # the first pages after a checkpoint are written whole, and small tables are faster: not what lasts
 
     def give_memory(self):
-        """All that is read and written stays in memory, and neither a checkpoint nor the making of a WAL segment falls into
-        what is measured: after the members the checkpoint keeps theirs for it."""
+        """All that is read and written stays in memory, and neither a checkpoint, nor a vacuum, nor the making of a WAL
+        segment falls into what is measured: after the members the checkpoint keeps theirs for it."""
         cluster = pathlib.Path(ROOT) / "deploy/cluster"
         self.stack.command("stop")
         bench.call(cluster, "stop", self.stack.folder / "cluster")
-        bench.call(cluster, "start", self.stack.folder / "cluster", "--option", "shared_buffers=2GB", "--option",
-                   "max_wal_size=16GB", "--option", "min_wal_size=8GB", "--option", "checkpoint_timeout=1h")
+        bench.call(cluster, "start", self.stack.folder / "cluster", *[word for option in (
+            "shared_buffers=6GB", "max_wal_size=16GB", "min_wal_size=8GB", "checkpoint_timeout=1h", "autovacuum=off",
+            "bgwriter_lru_maxpages=0") for word in ("--option", option)])
         self.stack.command("start")
 
     def calm(self):
@@ -84,7 +86,7 @@ class Loaded:
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)
 
-    def peak(self, seconds=8, connections=CONNECTIONS):
+    def peak(self, seconds=15, connections=CONNECTIONS):
         """Earns a second that a closed loop of so many connections gets through, 400 at a time."""
         row = self.program("load", seconds, seconds=seconds, warmup=1, merchants=MERCHANTS, connections=connections,
                            in_flight=400 // connections)
@@ -118,14 +120,14 @@ def loaded(dice):
 def test_twice_the_capacity_for_a_minute(loaded):
     peaks = [loaded.peak()]
     found = loaded.flood(steady_rate=50, steady_merchants=8, steady_connections=16, flood_rate=2 * peaks[0], flood_first=8,
-                         flood_merchants=MERCHANTS - 8, flood_connections=CONNECTIONS, before=10, during=60, after=10)
+                         flood_merchants=MERCHANTS - 8, flood_connections=CONNECTIONS, before=10, during=60, after=15)
     peaks.append(loaded.peak())
     of_few = loaded.peak(connections=16)
     flood, steady = found["flood"]["during"], found["steady"]
     goodput = (flood["ok"]["answers"] + steady["during"]["ok"]["answers"]) / 60
     memory, memory_max = loaded.most_memory_mb(), loaded.memory_mb_max()
-    quiet = steady["before"]["ok"]["p99_ms"]
-    again = max(second["p99_ms"] for second in steady["seconds"][75:])
+    quiet, again = (statistics.median(second["p99_ms"] for second in part)
+                    for part in (steady["seconds"][:10], steady["seconds"][75:]))
     print(f"\npeaks {peaks[0]:,.0f} and {peaks[1]:,.0f}/s; offered {found['flood']['sent'] / 60:,.0f}/s, not sent for want of"
           f" room at the client {found['flood']['unsent'] / 60:,.0f}/s; goodput {goodput:,.0f}/s ="
           f" {goodput / (sum(peaks) / 2):.2f} of the peak ({goodput / of_few:.2f} of what 16 connections get through);"
@@ -133,7 +135,7 @@ def test_twice_the_capacity_for_a_minute(loaded):
           f" {flood['ok']['p99_ms']:.0f} ms; refused {flood['retry']['answers'] / 60:,.0f}/s, p50"
           f" {flood['retry']['p50_ms']:.1f} ms, p99 {flood['retry']['p99_ms']:.1f} ms, p99.9 {flood['retry']['p999_ms']:.1f} ms,"
           f" max {flood['retry']['max_ms']:.0f} ms; codes {flood['codes']}; a worker took {memory:.0f} MB at most, limit"
-          f" {memory_max}; quiet p99 {quiet:.1f} ms, from 5 s after the flood on {again:.1f} ms; others during it"
+          f" {memory_max}; p99 of a quiet second {quiet:.1f} ms, of one from 5 s after the flood on {again:.1f} ms; others during it"
           f" {steady['during']['ok']['p99_ms']:.1f} ms, refused {steady['during']['retry']['answers']}")
     assert set(flood["codes"]) == {"OVERLOADED"} and found["unanswered"] == 0
     assert goodput >= 0.9 * sum(peaks) / 2
@@ -146,7 +148,7 @@ def test_one_merchant_floods_beside_others(loaded):
     peak = loaded.peak()
     found = loaded.flood(steady_rate=0.4 * peak, steady_merchants=MERCHANTS - 1, steady_connections=69,
                          flood_rate=2 * peak, flood_first=MERCHANTS - 1, flood_merchants=1, flood_connections=60,
-                         before=20, during=20, after=5)
+                         before=30, during=30, after=5)
     quiet, beside = found["steady"]["before"]["ok"], found["steady"]["during"]["ok"]
     flood = found["flood"]["during"]
     print(f"\npeak {peak:,.0f}/s; the others' p99 quiet {quiet['p99_ms']:.1f} ms, beside the flood {beside['p99_ms']:.1f} ms ="

@@ -156,3 +156,4 @@ def test_what_others_wrote_does_not_steer_the_terminal(world, shops, acme):
     assert "1\ufffd]0;mine\ufffd\ufffd2\ufffd2J" in people
     assert not any(c < " " or "\x7f" <= c <= "\x9f" for line in people.splitlines() for c in line)
     assert ask(world, "entry", "list", "--card", card, profile=shops["acme"])[0]["receipt"] == evil
+    assert world.ctl("entry", "list", "--card", card, "--json", profile=shops["acme"], check=True).stdout.isascii()

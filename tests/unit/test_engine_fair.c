@@ -1,5 +1,4 @@
-/* Who waits in a fair queue, in which turn, and who goes when there are too many; and how large a
- * lane's batches become. */
+/* Who waits in a fair queue, in which turn, and who goes when there are too many. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -7,7 +6,6 @@
 #include <stdlib.h>
 
 #include "engine/fair.h"
-#include "engine/pace.h"
 
 #define ITEMS  4000
 #define NO_MAX 1000000
@@ -232,107 +230,6 @@ static void test_each_may_be_removed(void **state)
         assert_int_equal((item - world->items) % 2, 0);
 }
 
-/* ---- pace ---- */
-
-static void test_batches_shrink_to_their_time_and_grow_again(void **state)
-{
-    (void)state;
-    struct pace pace;
-    pace_init(&pace, 400);
-    assert_int_equal(pace.batch_now, 400);
-    for (int i = 0; i < 50; i++)
-        pace_note(&pace, pace.batch_now, pace.batch_now * INT64_C(200)); /* 0.2 ms each */
-    int64_t took_us = pace.batch_now * INT64_C(200);
-    assert_in_range(took_us, PACE_BATCH_US / 2, PACE_BATCH_US * 5 / 4);
-    for (int i = 0; i < 50; i++)
-        pace_note(&pace, pace.batch_now, pace.batch_now * INT64_C(2));
-    assert_int_equal(pace.batch_now, 400);
-}
-
-static void test_small_batches_say_nothing(void **state)
-{
-    (void)state;
-    struct pace pace;
-    pace_init(&pace, 400);
-    pace_note(&pace, 1, 5000000);
-    assert_int_equal(pace.batch_now, 400);
-    assert_int_equal(pace.each_ns, 0);
-}
-
-static void test_as_many_wait_as_can_be_done_in_time(void **state)
-{
-    (void)state;
-    struct pace pace;
-    pace_init(&pace, 100);
-    pace_note(&pace, 100, 10000); /* 0.1 ms each */
-    assert_int_equal(pace_count_in(&pace, 500000), 5000);
-    assert_int_equal(pace_us_of(&pace, 5000), 500000);
-    assert_int_equal(pace_count_in(&pace, 1), 2 * pace.batch_now);
-    pace_note(&pace, 100, 2000000); /* one that waited for a lock */
-    assert_true(pace.each_ns <= 200000);
-}
-
-static void test_a_new_bound_holds_at_once(void **state)
-{
-    (void)state;
-    struct pace pace;
-    pace_init(&pace, 400);
-    pace_limit(&pace, 10);
-    assert_int_equal(pace.batch_now, 10);
-    pace_note(&pace, 10, 10000000);
-    assert_int_equal(pace.batch_now, 10);
-}
-
-/* 24 merchants; a batch of n takes fixed_us + 0.1 ms each, and such ones have gone for long. */
-static struct pace pace_of_many(int64_t fixed_us)
-{
-    struct pace pace;
-    pace_init(&pace, 400);
-    pace_begin(&pace, 24);
-    for (int i = 0; i < 100; i++)
-        pace_note(&pace, pace.batch_now, fixed_us + pace.batch_now * INT64_C(100));
-    for (int i = 0; i < 100; i++)
-        pace_note_short(&pace, pace.batch_short, fixed_us + pace.batch_short * INT64_C(100));
-    return pace;
-}
-
-static void test_where_few_have_more_a_batch_is_short(void **state)
-{
-    (void)state;
-    struct pace pace = pace_of_many(1000);
-    int count = pace.batch_short;
-    assert_in_range(count, 20, 50); /* 5 ms are 40 */
-    assert_false(pace_is_enough(&pace, count - 1, 1));
-    assert_true(pace_is_enough(&pace, count, 1));
-    assert_true(pace_is_enough(&pace, count, 3));
-    assert_false(pace_is_enough(&pace, count, 4));
-    assert_false(pace_is_enough(&pace, pace.batch_now - 1, 4));
-    assert_true(pace_is_enough(&pace, pace.batch_now, 24));
-}
-
-static void test_where_the_database_is_far_no_batch_is_short(void **state)
-{
-    (void)state;
-    for (int64_t fixed_us = 1000; fixed_us <= 100000; fixed_us += fixed_us / 4) {
-        struct pace pace = pace_of_many(fixed_us);
-        int64_t full_ns = (fixed_us * 1000 + pace.batch_now * INT64_C(100000)) / pace.batch_now;
-        int count = pace.batch_short < pace.batch_now ? pace.batch_short : pace.batch_now;
-        assert_true((fixed_us * 1000 + count * INT64_C(100000)) / count <= 2 * full_ns);
-    }
-}
-
-static void test_one_alone_has_full_batches_once_the_others_are_forgotten(void **state)
-{
-    (void)state;
-    struct pace pace = pace_of_many(1000);
-    int count = pace.batch_short;
-    pace_begin(&pace, 1);
-    assert_true(pace_is_enough(&pace, count, 1));
-    for (int i = 0; i < 60; i++)
-        pace_begin(&pace, 1);
-    assert_false(pace_is_enough(&pace, count, 1));
-}
-
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -349,13 +246,6 @@ int main(void)
         WITH_WORLD(test_without_room_the_newcomer_goes),
         WITH_WORLD(test_how_many_are_before_him),
         WITH_WORLD(test_each_may_be_removed),
-        cmocka_unit_test(test_batches_shrink_to_their_time_and_grow_again),
-        cmocka_unit_test(test_small_batches_say_nothing),
-        cmocka_unit_test(test_as_many_wait_as_can_be_done_in_time),
-        cmocka_unit_test(test_a_new_bound_holds_at_once),
-        cmocka_unit_test(test_where_few_have_more_a_batch_is_short),
-        cmocka_unit_test(test_where_the_database_is_far_no_batch_is_short),
-        cmocka_unit_test(test_one_alone_has_full_batches_once_the_others_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
