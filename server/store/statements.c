@@ -201,9 +201,9 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
     [STATEMENT_REFERENCE_READ] =
         "with barred as materialized (select subject, subject_id from loyal.standing "
         "where standing <> 1), "
-        "good as materialized (select terminal_id, string_agg(encode(certificate_sha256, 'hex'), "
-        "' ' order by number desc) as certificates from loyal.terminal_certificate "
-        "group by terminal_id) "
+        "good as materialized (select terminal_id, array_to_string((array_agg("
+        "encode(certificate_sha256, 'hex') order by number desc))[:2], ' ') as certificates "
+        "from loyal.terminal_certificate group by terminal_id) "
         "select 'e', epoch::text, null, null, null, null, null, null from loyal.reference_epoch "
         "union all select 'm', merchant_id::text, code, name, currency, null, null, null "
         "from loyal.merchant "

@@ -286,3 +286,16 @@ def test_a_stolen_key_is_retired_before_there_is_another(world, shop):
     terminal(world, "renew", *this, "--certificate", new.certificate, "--reason", "after the theft")
     wait_for(lambda: may_connect(world, shop, new), "the new one is known", seconds=5)
     assert not may_connect(world, shop, old)
+
+
+def test_of_more_certificates_than_two_the_newest_are_good(world, shop, database):
+    """However they came to be there, and whoever else is in the reference is read as ever."""
+    old, *more = (world.bundles[shop], *(world.stack.bundle(shop, "till-1", os.path.join(world.stack.dir, f"{shop}-{n}"))
+                                         for n in range(2)))
+    insert = ("insert into loyal.certificate_change select (select coalesce(max(number), 0) + 1 from loyal.certificate_change),"
+              " terminal_id, %s, 1, now(), (select min(operator_id) from loyal.operator), 'by hand' from loyal.terminal join"
+              " loyal.merchant m using (merchant_id) where m.code = %s and terminal.code = 'till-1'")
+    database.change_as_owner(*((insert, bundle.sha256(), shop) for bundle in more),
+                             ("update loyal.reference_epoch set epoch = epoch + 1",))
+    wait_for(lambda: may_connect(world, shop, more[1]), "the newest is known", seconds=5)
+    assert may_connect(world, shop, more[0]) and not may_connect(world, shop, old)
