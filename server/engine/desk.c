@@ -19,6 +19,7 @@
 #define NUMBER_BYTES 24
 #define REST_TIMES   9 /* as long as the query took, while postings wait */
 #define REST_US_MAX  10000000
+#define HELD_US      5000 /* until the next is asked after one whose member is held */
 
 struct query_rows {
     const PGresult *result;
@@ -95,10 +96,12 @@ static struct query *query_of(struct fair_item *item)
     return (struct query *)(void *)((char *)item - offsetof(struct query, waiting));
 }
 
-/* Changes go before questions. */
+/* Changes go before questions, but for one whose member is held. */
 static struct query *desk_pop(struct desk *desk)
 {
-    struct fair_item *item = fair_pop(&desk->changes);
+    struct fair_item *item = desk->is_held ? fair_pop(&desk->questions) : NULL;
+    if (!item)
+        item = fair_pop(&desk->changes);
     return query_of(item ? item : fair_pop(&desk->questions));
 }
 
@@ -141,8 +144,38 @@ static void on_refreshed(void *ctx, bool is_fresh)
         desk_answer(desk, ENGINE_NOT_READY);
 }
 
+static void failure_log(const struct desk *desk, const char *cause)
+{
+    log_warning("query_failed", "desk=\"%s\" statement=%d cause=\"%s\"", KINDS[desk->id].name,
+                desk->current->statement, cause);
+}
+
+/* The others first. False: it has waited for long enough. */
+static bool held_set_aside(struct desk *desk)
+{
+    struct query *query = desk->current;
+    struct engine *engine = desk->engine;
+    int64_t now_us = clock_monotonic_us();
+    if (!query->held_since_us)
+        query->held_since_us = now_us;
+    if (engine->is_closing ||
+        now_us - query->held_since_us >= engine->options.lock_timeout_ms * INT64_C(1000)) {
+        failure_log(desk, "another transaction holds the member");
+        return false;
+    }
+    desk->current = NULL;
+    desk->state = DESK_IDLE;
+    desk->rests_until_us = now_us + HELD_US;
+    fair_return(&desk->changes, &query->waiting);
+    engine_sweep_soon(engine);
+    desk_wake(desk);
+    return true;
+}
+
 static void desk_end(struct desk *desk)
 {
+    if (desk->is_held && held_set_aside(desk))
+        return;
     int attempts_max = desk->is_stale ? STALE_MAX : REPEATS_MAX;
     bool again = (desk->is_stale || desk->is_repeated) && !desk->engine->is_closing;
     if (!again || desk->current->attempts++ >= attempts_max) {
@@ -211,8 +244,10 @@ static void failure_note(struct desk *desk, const PGresult *result)
     pg_error_text(result, text, sizeof text);
     desk->is_failed = true;
     desk->is_refused |= PQresultErrorField(result, PG_DIAG_SQLSTATE) != NULL;
-    log_warning("query_failed", "desk=\"%s\" statement=%d cause=\"%s\"", KINDS[desk->id].name,
-                desk->current->statement, text);
+    const struct query *query = desk->current;
+    desk->is_held = !strncmp(text, "55P03", 5) && query->is_writing && !query->is_of_reference;
+    if (!desk->is_held)
+        failure_log(desk, text);
     /* two added the same at the same moment: the second finds the first's */
     bool is_twin = !strncmp(text, "23505", 5);
     enum pg_failure failure = pg_failure_of(result);
@@ -339,7 +374,7 @@ static void desk_ask(struct desk *desk)
     desk->asked_us = clock_monotonic_us();
     desk->code = ENGINE_NOT_READY;
     desk->is_stale = desk->is_repeated = desk->is_committed = false;
-    desk->is_failed = desk->is_refused = false;
+    desk->is_failed = desk->is_refused = desk->is_held = false;
     step_send(desk, STATEMENT_BEGIN, none, NULL);
     if (query->is_of_reference) { /* it raises the epoch itself */
         step_send(desk, STATEMENT_REFERENCE_LOCK, none, on_step);
@@ -382,6 +417,7 @@ void engine_query(struct engine *engine, struct query *query)
     struct desk *desk = &engine->desks[query->desk];
     struct fair_queue *queue = query->is_writing ? &desk->changes : &desk->questions;
     query->attempts = 0;
+    query->held_since_us = 0;
     query->waiting = (struct fair_item){
         .party = {query->asker, query->terminal_id},
         .deadline_us = query->deadline_us ? query->deadline_us : INT64_MAX,

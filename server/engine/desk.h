@@ -46,6 +46,7 @@ struct query {
     /* the engine's own */
     struct fair_item waiting;
     int attempts;
+    int64_t held_since_us; /* another holds its member; 0: not yet */
 };
 
 /* Changes go before questions. What the desk has no place for is OVERLOADED at once. */

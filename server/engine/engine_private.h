@@ -75,6 +75,7 @@ struct desk {
     bool is_stale, is_repeated, is_committed;
     bool is_failed;                   /* a step was answered by an error */
     bool is_refused;                  /* by one of the server's: nothing was done */
+    bool is_held;                     /* another holds the member: it may go later */
     int64_t asked_us, rests_until_us; /* monotonic */
     struct waiter waiter;             /* for the reference */
 };

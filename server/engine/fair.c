@@ -138,19 +138,10 @@ bool fair_is_refused(const struct fair_queue *queue, struct fair_party party, in
 
 /* ---- in and out ---- */
 
-struct fair_item *fair_push(struct fair_queue *queue, struct fair_item *item, int count_max)
+/* What the terminal has waiting counts once more; whoever had nothing is the last to be served. */
+static void terminal_count(struct fair_queue *queue, struct fair_terminal *terminal)
 {
-    struct fair_terminal *terminal = terminal_of(queue, item->party);
-    if (!terminal)
-        return item;
     struct fair_merchant *merchant = terminal->merchant;
-    struct fair_item *refused = NULL;
-    if (queue->count >= count_max && (queue->count == 0 || has_its_share(queue, terminal)))
-        return item;
-    if (queue->count / 2 >= count_max && queue->count > 0) {
-        refused = newest_of(merchant_with_the_most(queue));
-        fair_remove(queue, refused);
-    }
     if (terminal->count++ == 0) {
         TAILQ_INSERT_TAIL(&merchant->ring, terminal, in_ring);
         merchant->terminal_count++;
@@ -159,10 +150,34 @@ struct fair_item *fair_push(struct fair_queue *queue, struct fair_item *item, in
         TAILQ_INSERT_TAIL(&queue->ring, merchant, in_ring);
         queue->merchant_count++;
     }
+    queue->count++;
+}
+
+struct fair_item *fair_push(struct fair_queue *queue, struct fair_item *item, int count_max)
+{
+    struct fair_terminal *terminal = terminal_of(queue, item->party);
+    if (!terminal)
+        return item;
+    struct fair_item *refused = NULL;
+    if (queue->count >= count_max && (queue->count == 0 || has_its_share(queue, terminal)))
+        return item;
+    if (queue->count / 2 >= count_max && queue->count > 0) {
+        refused = newest_of(merchant_with_the_most(queue));
+        fair_remove(queue, refused);
+    }
     TAILQ_INSERT_TAIL(&terminal->items, item, in_terminal);
     item->terminal = terminal;
-    queue->count++;
+    terminal_count(queue, terminal);
     return refused;
+}
+
+void fair_return(struct fair_queue *queue, struct fair_item *item)
+{
+    struct fair_terminal *terminal = terminal_find(queue, item->party);
+    assert(terminal); /* it has waited here before */
+    TAILQ_INSERT_HEAD(&terminal->items, item, in_terminal);
+    item->terminal = terminal;
+    terminal_count(queue, terminal);
 }
 
 void fair_remove(struct fair_queue *queue, struct fair_item *item)

@@ -47,6 +47,8 @@ void fair_free(struct fair_queue *queue);
  * has the most of the merchant that has the most. Without memory it is this one. O(1) up to there.
  */
 struct fair_item *fair_push(struct fair_queue *queue, struct fair_item *item, int count_max);
+/* Puts back what was popped, before its terminal's others. */
+void fair_return(struct fair_queue *queue, struct fair_item *item);
 /* Whether fair_push would give back the party's own. */
 bool fair_is_refused(const struct fair_queue *queue, struct fair_party party, int count_max);
 /* The next by turns, or NULL. */

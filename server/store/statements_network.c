@@ -69,7 +69,7 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
      * among the refusals, too, where a posting looks for it. */
     [STATEMENT_GRANT_SET] =
         "with who as (select m.bucket, m.member_id, m.status from loyal.member m where m.bucket = "
-        BUCKET("$1") " and m.member_id = $1::bigint for no key update), "
+        BUCKET("$1") " and m.member_id = $1::bigint for no key update nowait), "
         "known as (select c.body_hash = decode($14, 'hex') and (c.operator_id > 0) = ($12::int > "
         "0) and ($12::int > 0 or c.recipient = $3::int) as is_same, c.until_at from loyal.consent "
         "c where c.bucket = " BUCKET("$1") " and c.member_id = $1::bigint and c.consent_id = "
@@ -204,7 +204,7 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
         "select word from verdict",
     [STATEMENT_MEMBER_STANDING_SET] =
         "with who as (select m.bucket, m.member_id, m.status from loyal.member m where m.bucket = "
-        BUCKET("$1") " and m.member_id = $1::bigint for no key update), "
+        BUCKET("$1") " and m.member_id = $1::bigint for no key update nowait), "
         "verdict as (select case when not exists (select from who where status <> 4) then "
         "'unknown' when (select status from who) = $2::smallint then 'same' when (select status "
         "from who) = 3 then 'revoked' else 'added' end as word), "

@@ -70,6 +70,25 @@ def test_a_held_row_keeps_the_order_of_its_members_requests(acme, database):
     assert [row["points"] for row in database.entries(held)[2:]] == [10, 1, 2, 3, 6]
 
 
+def test_the_grant_of_a_held_member_delays_no_other(daemon, world, database):
+    """Nor a question; and the changes of one till keep their order."""
+    one = daemon("counter", workers=1)
+    with world.till("acme", one.port) as acme, world.till("beta", one.port) as beta:
+        held, other = acme.enrolled(), beta.enrolled()
+        with database.holding_member(held):
+            waiting = [acme.submit("set_grant", acme.grant_fields(held, text=text)) for text in ("first", "second")]
+            beta.grant(other).ok()
+            beta.grants(other).ok()
+            assert acme.connection.is_silent(0.1)
+            assert not database.rows("select pid from pg_stat_activity where application_name = 'loyald counter' and"
+                                     " wait_event_type = 'Lock'", user="postgres")
+        for number in waiting:
+            acme.take(number).ok()
+    last = database.rows("select text_version from loyal.consent where member_id = %s and ended_at is null",
+                         database.member(held)["member_id"])
+    assert [row["text_version"] for row in last] == ["second"]
+
+
 def test_a_held_rows_requests_are_answered_while_it_is_held(daemon, world, database):
     """At their deadline, or when patience is at its end: without effect either way."""
     hasty = daemon("hasty", lock_timeout_ms=1500)

@@ -230,6 +230,24 @@ static void test_each_may_be_removed(void **state)
         assert_int_equal((item - world->items) % 2, 0);
 }
 
+static void test_what_is_returned_goes_before_its_terminals_others_alone(void **state)
+{
+    struct world *world = *state;
+    fill(world, 1, 1, 3);
+    fill(world, 2, 1, 1);
+    struct fair_item *item = fair_pop(&world->queue);
+    assert_ptr_equal(item, &world->items[0]);
+    fair_return(&world->queue, item);
+    assert_int_equal(world->queue.count, 4);
+    assert_ptr_equal(fair_pop(&world->queue), &world->items[3]);
+    assert_ptr_equal(fair_pop(&world->queue), &world->items[0]);
+    for (int i = 1; i <= 2; i++)
+        assert_ptr_equal(item = fair_pop(&world->queue), &world->items[i]);
+    fair_return(&world->queue, item);
+    assert_ptr_equal(fair_pop(&world->queue), item);
+    assert_int_equal(world->queue.merchant_count, 0);
+}
+
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -246,6 +264,7 @@ int main(void)
         WITH_WORLD(test_without_room_the_newcomer_goes),
         WITH_WORLD(test_how_many_are_before_him),
         WITH_WORLD(test_each_may_be_removed),
+        WITH_WORLD(test_what_is_returned_goes_before_its_terminals_others_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
