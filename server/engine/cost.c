@@ -4,13 +4,15 @@
 #include <limits.h>
 
 #define LATE_MAX 4
+#define AT_ONCE_US \
+    (COST_MEMORY_US / 16) /* no piece of work makes more forgotten: some stay known */
 
 void cost_note(struct cost *cost, int count, int64_t took_us)
 {
     double n = count, us = (double)took_us;
-    double keep = COST_MEMORY_US / (COST_MEMORY_US + us);
+    double keep = COST_MEMORY_US / (COST_MEMORY_US + (us < AT_ONCE_US ? us : AT_ONCE_US));
     double late_us = LATE_MAX * (cost->fixed_us + n * cost->each_us);
-    if (cost->weight >= COST_KNOWN && us > late_us)
+    if (cost->weight >= COST_KNOWN && late_us > 0 && us > late_us)
         us = late_us;
     cost->weight = keep * cost->weight + 1;
     cost->sum_n = keep * cost->sum_n + n;
@@ -20,8 +22,11 @@ void cost_note(struct cost *cost, int count, int64_t took_us)
     double mean_n = cost->sum_n / cost->weight, mean_us = cost->sum_us / cost->weight;
     double spread = cost->sum_nn / cost->weight - mean_n * mean_n;
     double common = cost->sum_nus / cost->weight - mean_n * mean_us;
-    if (spread > mean_n * mean_n / 64 && common > 0) /* else sizes are too much alike to tell */
+    double known_us = cost->fixed_us + cost->each_us * mean_n;
+    if (spread > mean_n * mean_n / 64 && common > 0)
         cost->each_us = common / spread;
+    else if (known_us > 0) /* sizes are too much alike to tell: both are as much slower */
+        cost->each_us *= mean_us / known_us;
     if (cost->each_us * mean_n > mean_us)
         cost->each_us = mean_us / mean_n;
     cost->fixed_us = mean_us - cost->each_us * mean_n;

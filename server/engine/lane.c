@@ -191,7 +191,8 @@ static void batch_succeed(struct lane *lane)
 static void batch_end(struct lane *lane)
 {
     int64_t took_us = clock_monotonic_us() - lane->began_us;
-    pace_note(&lane->pace, lane->taken, took_us, lane->is_short);
+    if (lane->failure == LANE_GOOD)
+        pace_note(&lane->pace, lane->taken, took_us, lane->is_short);
     lane->taken = 0;
     bool was_larger = strangers_return(lane);
     if (lane->failure == LANE_GOOD)

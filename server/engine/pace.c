@@ -3,9 +3,9 @@
 
 #include <limits.h>
 
-#define SLOWER_MAX   4 /* one batch that waits for a lock says little of those to come */
-#define LONGER_EVERY 8
-#define MUCH         8 /* times a short batch */
+#define SLOWER_MAX  4 /* one batch that waits for a lock says little of those to come */
+#define OTHER_EVERY 8
+#define MUCH        8 /* times a short batch */
 
 void pace_init(struct pace *pace, int batch_max)
 {
@@ -29,15 +29,18 @@ static void crowd_note(struct pace *pace, int merchants, int64_t now_us)
         pace->crowd[0] = merchants;
 }
 
-/* Every now and then a short one is twice as large: from sizes that it chose itself the lane learns
- * what they cost; those that come about are large when it was slow. */
+/* Every now and then a short one is twice as large, or smaller where that is too much: from sizes
+ * that it chose itself the lane learns what they cost; those that come about are large when it was
+ * slow. */
 void pace_begin(struct pace *pace, int merchants, int64_t now_us)
 {
     crowd_note(pace, merchants, now_us);
     int count = cost_count_in(&pace->cost, PACE_SHORT_US);
-    if (pace->batches++ % LONGER_EVERY == 0)
-        count *= 2;
-    pace->batch_short = 0 < count && count < pace->batch_max ? count : pace->batch_max;
+    if (count == 0 || count > pace->batch_max)
+        count = pace->batch_max;
+    if (pace->batches++ % OTHER_EVERY == 0)
+        count = count <= pace->batch_max / 2 ? 2 * count : (pace->batch_max + 3) / 4;
+    pace->batch_short = count;
 }
 
 /* One of several merchants, or one of eight, still has much more waiting: the others have all been
@@ -57,14 +60,17 @@ static int least(const struct pace *pace)
 
 void pace_note(struct pace *pace, int count, int64_t took_us, bool is_short)
 {
-    if (count > 0)
-        cost_note(&pace->cost, count, took_us);
-    if (is_short || count < (pace->batch_now + 1) / 2)
+    if (count == 0)
+        return;
+    cost_note(&pace->cost, count, took_us);
+    if (!is_short && count < (pace->batch_now + 1) / 2)
         return; /* nobody waited: it says nothing of how many it could be */
     int64_t each_ns = took_us * 1000 / count;
     if (pace->each_ns && each_ns > SLOWER_MAX * pace->each_ns)
         each_ns = SLOWER_MAX * pace->each_ns;
     pace->each_ns = pace->each_ns ? (3 * pace->each_ns + each_ns) / 4 : each_ns;
+    if (is_short)
+        return;
     int pays = cost_count_in(&pace->cost, PACE_BATCH_US);
     if (took_us > PACE_BATCH_US && pace->batch_now > pays)
         pace->batch_now -= pace->batch_now / 4;

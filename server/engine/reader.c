@@ -42,14 +42,14 @@ static void on_resolved(void *ctx, const PGresult *result)
     struct posting_list list = engine->resolving;
     posting_list_init(&engine->resolving);
     struct posting *posting;
-    pace_note(&engine->resolve_pace, list.count, clock_monotonic_us() - engine->resolve_us,
-              engine->is_resolve_short);
     if (!is_good(result, "resolve")) {
         while ((posting = posting_list_pop(&list)))
             posting_answer(posting, failure_code(result));
         event_active(engine->resolve, 0, 0);
         return;
     }
+    pace_note(&engine->resolve_pace, list.count, clock_monotonic_us() - engine->resolve_us,
+              engine->is_resolve_short);
     for (posting = list.first; posting; posting = posting->next)
         posting->member_id = -1;
     int number = 0, row = 0, rows = PQntuples(result);

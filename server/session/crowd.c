@@ -86,7 +86,7 @@ void crowd_tick(struct worker *worker)
 
 /* ---- refusing ---- */
 
-/* Whether refusing costs too much: all of them, or this merchant. */
+/* Whether refusing early costs too much: all of them, or this merchant. */
 static bool is_too_much(struct worker *worker, int32_t merchant_id)
 {
     int *of_merchant = &worker->refused_of[(uint32_t)merchant_id % CROWD_SLOTS];

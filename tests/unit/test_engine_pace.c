@@ -257,9 +257,16 @@ static void lane_flooded(struct lane *lane, struct near_and_far database, int64_
 }
 
 static const struct near_and_far DATABASES[] = {
-    {200, 30}, {500, 100}, {1000, 200}, {3000, 100}, {10000, 100}, {30000, 100}, {100000, 50},
+    {200, 30},    {500, 100},   {1000, 200},   {3000, 100},   {10000, 100},
+    {30000, 100}, {100000, 50}, {160000, 100}, {300000, 100},
 };
 #define DATABASE_COUNT (sizeof DATABASES / sizeof *DATABASES)
+
+/* What full batches would do in a second. */
+static double full_rate(struct near_and_far database)
+{
+    return 400e6 / (double)(database.fixed_us + 400 * database.each_us);
+}
 
 /* Near or far: the lane does nearly half at least of what it does in full batches for one who is
  * alone, and the others wait for little more than two short ones. */
@@ -269,8 +276,9 @@ static void test_short_batches_pay_near_and_far(void **state)
     for (size_t i = 0; i < DATABASE_COUNT; i++) {
         struct lane alone = {.database = DATABASES[i], .random = 7, .now_us = 1, .floods = true};
         pace_init(&alone.pace, 400);
-        lane_run(&alone, 3000000, NEVER_US);
+        lane_run(&alone, 30000000, NEVER_US);
         lane_run(&alone, 10000000, NEVER_US);
+        assert_true(rate_of(&alone) > 0.6 * full_rate(DATABASES[i]));
         int64_t short_us = 2 * DATABASES[i].fixed_us;
         short_us = short_us > PACE_SHORT_US ? short_us : PACE_SHORT_US;
         for (int64_t interval_us = 2000; interval_us <= 200000; interval_us *= 10) {
@@ -278,8 +286,52 @@ static void test_short_batches_pay_near_and_far(void **state)
             lane_flooded(&lane, DATABASES[i], interval_us);
             assert_true(rate_of(&lane) > 0.45 * rate_of(&alone));
             assert_true(lane.waited_us < 3 * short_us * lane.of_others);
+            double queue_us = 1e6 * pace_count_in(&lane.pace, 250000) / rate_of(&lane);
+            assert_true(100000 < queue_us && queue_us < 600000 + (double)short_us);
         }
     }
+}
+
+/* Nothing was learnt in quiet: it learns from sizes that it varies. */
+static void test_a_flood_from_the_first_batch_on(void **state)
+{
+    (void)state;
+    struct lane lane = {.database = {1000, 100}, .random = 7, .now_us = 1, .floods = true};
+    pace_init(&lane.pace, 400);
+    lane_run(&lane, 3000000, 2000);
+    lane_run(&lane, 10000000, 2000);
+    assert_true(lane.waited_us < 3 * PACE_SHORT_US * lane.of_others);
+}
+
+/* What was wrong is not held to be true for ever. */
+static void test_what_was_learnt_of_other_times_is_forgotten(void **state)
+{
+    (void)state;
+    static const int64_t once_us[] = {0, 300, 2000000};
+    for (size_t i = 0; i < sizeof once_us / sizeof *once_us; i++) {
+        struct lane lane = {.database = {1000, 100}, .random = 7, .now_us = 1, .floods = true};
+        pace_init(&lane.pace, 400);
+        for (int j = 0; j < 100; j++)
+            pace_note(&lane.pace, 1 + j % 400, once_us[i], false);
+        lane_run(&lane, 10000000, 2000);
+        lane_run(&lane, 10000000, 2000);
+        assert_true(lane.waited_us < 3 * PACE_SHORT_US * lane.of_others);
+    }
+}
+
+static void test_where_all_have_much_batches_follow_a_slower_database(void **state)
+{
+    (void)state;
+    struct pace pace;
+    pace_init(&pace, 400);
+    for (int i = 0; i < 200; i++)
+        pace_note(&pace, 1 + i * 2, 1000 + (1 + i * 2) * INT64_C(50), false);
+    for (int i = 0; i < 200; i++)
+        pace_note(&pace, pace.batch_now, 1000 + pace.batch_now * INT64_C(50), false);
+    assert_int_equal(pace.batch_now, 400);
+    for (int i = 0; i < 200; i++)
+        pace_note(&pace, pace.batch_now, 5000 + pace.batch_now * INT64_C(250), false);
+    assert_in_range(pace.batch_now, 90, 250); /* 50 ms are 180 */
 }
 
 int main(void)
@@ -298,6 +350,9 @@ int main(void)
         cmocka_unit_test(test_a_little_that_few_have_more_goes_along),
         cmocka_unit_test(test_one_alone_has_full_batches_once_the_others_are_forgotten),
         cmocka_unit_test(test_short_batches_pay_near_and_far),
+        cmocka_unit_test(test_a_flood_from_the_first_batch_on),
+        cmocka_unit_test(test_what_was_learnt_of_other_times_is_forgotten),
+        cmocka_unit_test(test_where_all_have_much_batches_follow_a_slower_database),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
