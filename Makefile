@@ -254,7 +254,7 @@ fault: all benches | setup-run setup-test ## overload, bad peers, a database in 
 	tests/fault/run
 valgrind: all units examples | setup-run setup-test setup-valgrind ## the SDK and its examples under memcheck and helgrind: minutes
 	tests/valgrind/run
-torture: all benches | setup-run setup-test ## the n-th allocation fails, in each phase and verb: a quarter of an hour
+torture: all benches | setup-run setup-test ## the n-th allocation fails, in each phase and verb; no crash, no leak: twenty minutes
 	$(MAKE) --no-print-directory SAN=1 all benches
 	tests/torture/run
 bench: all benches | setup-run ## measure

@@ -317,12 +317,12 @@ class Stack:
             log.judged += len(text.encode("utf-8", "replace"))
             match = REPORT.search(text)
             if match:
-                found.append(f"{log.path}: {text[match.start():match.start() + 2000]}")
+                found.append(f"{log.path}: {text[match.start():match.start() + 6000]}")
         for options in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
             match = re.search(r"log_path=([^:]+)", os.environ.get(options, ""))
             for path in glob.glob(match[1] + "*") if match else ():
                 if path not in self.reports_seen and os.path.getsize(path):
                     self.reports_seen.add(path)
                     with open(path, encoding="utf-8", errors="replace") as file:
-                        found.append(f"{path}: {file.read(2000)}")
+                        found.append(f"{path}: {file.read(6000)}")
         return found

@@ -20,7 +20,8 @@ class Verbs:
         world.add_merchant(self.merchant)
         self.till = world.till(self.merchant)
         self.card = self.till.enrolled()
-        self.till.earn(self.card, 10 ** 9, lines=[LINE]).ok()
+        for _ in range(3):  # so that a page has one before and one after it
+            self.till.earn(self.card, 10 ** 9, lines=[LINE]).ok()
         self.till.grant(self.card).ok()
         elsewhere = world.tills["beta"]
         stranger = elsewhere.enrolled()  # a customer never met
@@ -90,7 +91,8 @@ class Verbs:
         return {"purpose": ANALYSIS, "filter": {"merchants": [self.merchant]}}
 
     def list_entries(self):
-        return {"member": member(self.card), "page_rows": 2}
+        first = self.till.entries(self.card, page_rows=1).ok()
+        return {"member": member(self.card), "page_rows": 1, "cursor": first.cursor}
 
     # --- an operator's ---
 

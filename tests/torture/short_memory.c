@@ -134,6 +134,14 @@ void *aligned_alloc(size_t alignment, size_t size)
     return fails() ? NULL : next_aligned_alloc(alignment, size);
 }
 
+/* AddressSanitizer's own would not ask us. */
+char *strdup(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = malloc(size);
+    return copy ? memcpy(copy, text, size) : NULL;
+}
+
 void free(void *memory)
 {
     if (memory && !is_early(memory) && next_free)

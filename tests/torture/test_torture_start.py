@@ -1,5 +1,6 @@
 """Torture of the start, the reload and the admin port: a clear error and exit status, or a good daemon; no signal, ever."""
 import contextlib
+import http.client
 import os
 import re
 import signal
@@ -106,9 +107,12 @@ class Newborn(Victim):
 
     def is_whole(self):
         """All its processes are well, and the duties of maintenance done."""
-        status, text = self.page("/metrics")
-        done = re.findall(r"^loyald_maintenance_last_success_timestamp_seconds\S* (\S+)", text, re.MULTILINE)
-        return status == 200 and self.is_ready() and done and all(float(at) > 0 for at in done)
+        try:
+            status, text = self.page("/metrics")
+            done = re.findall(r"^loyald_maintenance_last_success_timestamp_seconds\S* (\S+)", text, re.MULTILINE)
+            return status == 200 and self.is_ready() and done and all(float(at) > 0 for at in done)
+        except http.client.HTTPException:
+            return False  # an answer that was cut short
 
     def come_to_life(self, what):
         """Returns whether it did; else it has ended with a clear error."""
@@ -117,8 +121,11 @@ class Newborn(Victim):
         if self.process.poll() is None:
             self.judge(what, mark)
             self.signal(signal.SIGTERM)
-            assert self.wait_end() == 0, f"{what}: {self.memory.stack()}\n{self.log.text(mark)[-2000:]}"
+            status = self.wait_end()
+            self.judge_reports(what)
+            assert status == 0, f"{what}: {status} at {self.memory.stack()}\n{self.log.text(mark)[-2000:]}"
             return True
+        self.judge_reports(what)
         text = self.log.text(mark)
         assert self.process.returncode in (1, 2), f"{what}: {self.process.returncode} at {self.memory.stack()}\n{text[-2000:]}"
         assert re.search("^loyald: |^out of dynamic memory", text, re.MULTILINE), f"{what}: ended without a word: {text[-2000:]}"
