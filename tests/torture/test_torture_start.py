@@ -74,7 +74,9 @@ def works(victim, what, mark):
 def reload(victim):
     mark = victim.log.mark()
     victim.signal(signal.SIGHUP)
-    victim.log.wait("process=master event=(reloaded|reload_failed|reload_partial|reload_unchanged)", mark)
+    told = re.compile("process=master event=(reloaded|reload_failed|reload_partial|reload_unchanged)")
+    wait_for(lambda: told.search(victim.log.text(mark)) or victim.process.poll() is not None, "the reload is told")
+    assert victim.process.poll() is None, f"it ended at {victim.memory.stack()}\n{victim.log.text(mark)[-2000:]}"
 
 
 @pytest.fixture(scope="module")
