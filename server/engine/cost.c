@@ -5,7 +5,7 @@
 
 #define LATE_MAX 4
 #define AT_ONCE_US \
-    (COST_MEMORY_US / 16) /* no piece of work makes more forgotten: some stay known */
+    (COST_MEMORY_US / 16.0) /* no piece of work makes more forgotten: some stay known */
 
 void cost_note(struct cost *cost, int count, int64_t took_us)
 {

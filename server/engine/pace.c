@@ -87,8 +87,8 @@ int pace_count_in(const struct pace *pace, int64_t us)
     if (!pace->each_ns)
         return INT_MAX;
     int64_t count = us * 1000 / pace->each_ns;
-    if (count < 2 * pace->batch_now)
-        count = 2 * pace->batch_now;
+    if (count < INT64_C(2) * pace->batch_now)
+        count = INT64_C(2) * pace->batch_now;
     return count < INT_MAX ? (int)count : INT_MAX;
 }
 

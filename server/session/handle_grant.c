@@ -55,38 +55,40 @@ bool check_set_grant(struct request *request, struct answer *answer_out)
                         "set_grant.member.identifier.value", answer_out);
 }
 
-/* The recipient, or 0 after a refusal. */
-static int32_t recipient_of(struct request *request, const Loyal__V1__Grant *grant)
+/* False after a refusal, as with those that follow. */
+static bool recipient_read(struct request *request, const Loyal__V1__Grant *grant,
+                           int32_t *recipient_out)
 {
     const struct session *session = request->session;
     if (is_operator(request)) {
         if (!*grant->recipient) {
             refuse_field(request, "set_grant.grant.recipient", "an operator names the recipient");
-            return 0;
+            return false;
         }
-        int32_t recipient = merchant_of(request, grant->recipient);
-        if (recipient < 0)
+        *recipient_out = merchant_of(request, grant->recipient);
+        if (*recipient_out < 0)
             request_answer_code(request, OUTCOME_CODE(UNKNOWN_MERCHANT));
-        return recipient < 0 ? 0 : recipient;
+        return *recipient_out >= 0;
     }
+    *recipient_out = session->merchant_id;
     if (!*grant->recipient || !strcmp(grant->recipient, session->identity.merchant))
-        return session->merchant_id;
+        return true;
     struct answer answer = answer_of(OUTCOME_CODE(NOT_ALLOWED));
     answer.text = "A terminal records grants towards its own merchant only.";
     request_answer(request, &answer);
-    return 0;
+    return false;
 }
 
-/* Ends with the last day, 24 months ahead at most; 0 after a refusal. Whether it is over already is
- * asked once its key is known to be new. */
-static int64_t until_of(struct request *request, const Loyal__V1__Grant *grant)
+/* Ends with the last day, 24 months ahead at most. Whether it is over already is asked once its key
+ * is known to be new. */
+static bool until_read(struct request *request, const Loyal__V1__Grant *grant, int64_t *until_out)
 {
     int64_t now_us = domain_clock_us(request->session->worker->clock);
-    int64_t until_us = zone_end_of_day_after_months(zone_day_begin((int32_t)grant->last_day), 0);
-    if (until_us <= zone_end_of_day_after_months(now_us, GRANT_MONTHS_MAX))
-        return until_us;
+    *until_out = zone_end_of_day_after_months(zone_day_begin((int32_t)grant->last_day), 0);
+    if (*until_out <= zone_end_of_day_after_months(now_us, GRANT_MONTHS_MAX))
+        return true;
     refuse_field(request, LAST_DAY, LAST_DAY_RANGE);
-    return 0;
+    return false;
 }
 
 static bool fields_read(struct request *request, const Loyal__V1__Grant *grant, int *bits_out)
@@ -98,16 +100,13 @@ static bool fields_read(struct request *request, const Loyal__V1__Grant *grant, 
     return false;
 }
 
-/* False after a refusal. */
 static bool granting_read(struct request *request, struct granting *granting)
 {
     const Loyal__V1__Grant *grant = request->message->set_grant->grant;
     bool has_channel = grant->channel != LOYAL__V1__CHANNEL__CHANNEL_UNSPECIFIED;
-    granting->recipient = recipient_of(request, grant);
-    if (!granting->recipient || !fields_read(request, grant, &granting->fields))
-        return false;
-    granting->until_us = until_of(request, grant);
-    if (!granting->until_us)
+    if (!recipient_read(request, grant, &granting->recipient) ||
+        !fields_read(request, grant, &granting->fields) ||
+        !until_read(request, grant, &granting->until_us))
         return false;
     if (has_channel != is_operator(request)) {
         refuse_field(request, "set_grant.grant.channel",
