@@ -163,7 +163,9 @@ static bool held_set_aside(struct desk *desk)
         failure_log(desk, "another transaction holds the member");
         return false;
     }
+    PQclear(desk->result); /* rows may have come before what failed */
     desk->current = NULL;
+    desk->result = NULL;
     desk->state = DESK_IDLE;
     desk->rests_until_us = now_us + HELD_US;
     fair_return(&desk->changes, &query->waiting);
