@@ -224,7 +224,7 @@ static void on_committed(void *ctx, const PGresult *sync)
     if (!sync || is_unsure) {
         /* a definite error that came first stays definite, unless it committed in spite of it */
         if (!desk->is_refused || desk->is_committed) {
-            desk->is_stale = desk->is_repeated = false;
+            desk->is_stale = desk->is_repeated = desk->is_held = false;
             desk->code = has_effect(desk->current) ? ENGINE_OUTCOME_UNKNOWN : ENGINE_NOT_READY;
         }
         desk_end(desk);
