@@ -246,11 +246,7 @@ static void read_options(int argc, const char **argv, struct load *load)
 {
     struct group *steady = &load->groups[GROUP_STEADY], *flood = &load->groups[GROUP_FLOOD];
     struct poptOption table[] = {
-        {"host", 0, POPT_ARG_STRING, &load->target.host, 0, "the daemon's; localhost", "HOST"},
-        {"port", 0, POPT_ARG_STRING, &load->target.port, 0, "the daemon's; 7400", "PORT"},
-        {"authority", 0, POPT_ARG_STRING, &load->target.authority, 0, "PEM", "FILE"},
-        {"bundles", 0, POPT_ARG_STRING, &load->target.bundles, 0,
-         "holds bench-N/terminal.crt and .key", "DIR"},
+        BENCH_TARGET_OPTIONS(&load->target),
         {"members", 0, POPT_ARG_INT, &load->members, 0, "cards from 9900000000 on", "N"},
         {"steady-rate", 0, POPT_ARG_DOUBLE, &steady->rate, 0, "earns a second", "R"},
         {"steady-first", 0, POPT_ARG_INT, &steady->first, 0, "first of the merchants", "N"},

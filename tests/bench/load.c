@@ -246,11 +246,7 @@ static void read_options(int argc, const char **argv, struct load *load)
 {
     struct options *options = &load->options;
     struct poptOption table[] = {
-        {"host", 0, POPT_ARG_STRING, &options->target.host, 0, "the daemon's; localhost", "HOST"},
-        {"port", 0, POPT_ARG_STRING, &options->target.port, 0, "the daemon's; 7400", "PORT"},
-        {"authority", 0, POPT_ARG_STRING, &options->target.authority, 0, "PEM", "FILE"},
-        {"bundles", 0, POPT_ARG_STRING, &options->target.bundles, 0,
-         "holds bench-N/terminal.crt and .key", "DIR"},
+        BENCH_TARGET_OPTIONS(&options->target),
         {"kind", 0, POPT_ARG_STRING, &options->kind, 0,
          "earn, query_member, never_met_page, count_members (each question new), "
          "count_members_released (each asked before), or queries: 80 % query_member, 18 % "

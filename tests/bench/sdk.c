@@ -204,11 +204,7 @@ static void run_threads(struct sdk *sdk)
 static void read_options(int argc, const char **argv, struct options *options)
 {
     struct poptOption table[] = {
-        {"host", 0, POPT_ARG_STRING, &options->target.host, 0, "the daemon's; localhost", "HOST"},
-        {"port", 0, POPT_ARG_STRING, &options->target.port, 0, "the daemon's; 7400", "PORT"},
-        {"authority", 0, POPT_ARG_STRING, &options->target.authority, 0, "PEM", "FILE"},
-        {"bundles", 0, POPT_ARG_STRING, &options->target.bundles, 0,
-         "holds bench-N/terminal.crt and .key", "DIR"},
+        BENCH_TARGET_OPTIONS(&options->target),
         {"threads", 0, POPT_ARG_INT, &options->threads, 0,
          "that wait, a connection each; 0: one thread with a loop", "N"},
         {"connections", 0, POPT_ARG_INT, &options->connections, 0, "of the loop", "N"},

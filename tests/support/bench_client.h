@@ -23,6 +23,16 @@ struct bench_target {
     bool no_repeat; /* each answer counts as it comes */
 };
 
+/* Rows of a popt table that fill it; the program includes popt.h. */
+#define BENCH_TARGET_OPTIONS(target)                                                     \
+    {"host", 0, POPT_ARG_STRING, &(target)->host, 0, "the daemon's; localhost", "HOST"}, \
+        {"port", 0, POPT_ARG_STRING, &(target)->port, 0, "the daemon's; 7400", "PORT"},  \
+        {"authority", 0, POPT_ARG_STRING, &(target)->authority, 0, "PEM", "FILE"},       \
+    {                                                                                    \
+        "bundles", 0, POPT_ARG_STRING, &(target)->bundles, 0,                            \
+            "holds bench-N/terminal.crt and .key", "DIR"                                 \
+    }
+
 /* Connected, as the terminal of merchant bench-N; on failure says why on stderr and exits. */
 struct loyal_client *bench_connect(const struct bench_target *target, unsigned merchant);
 
