@@ -66,7 +66,7 @@ def test_admin_port(stack, memory, dice, path):
     memory.aim(victim.children()["admin"], NEVER)
     victim.page(path)
     seen, _ = memory.rest()
-    for at in budget(dice, 1, seen, 50 if "parser" in whom else 3):
+    for at in budget(dice, 1, seen, 3):
         mark = victim.log.mark()
         memory.aim(victim.children()["admin"], at, dice.choice((1, 1, 2, 20)))
         with contextlib.suppress(Exception):
