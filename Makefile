@@ -214,7 +214,7 @@ test: all units benches examples | setup-run setup-test ## run every suite; test
 coverage: | setup-build setup-run setup-test setup-lint ## which lines the tests reach; fails below the gates
 	tests/run coverage
 
-lint: layers complexity | setup-build setup-test setup-lint ## formatting, layers, sizes, cppcheck, shellcheck, buf
+lint: layers complexity | setup-build setup-test setup-lint ## formatting, layers, sizes, cppcheck, shellcheck, pyflakes, buf
 	tests/lint/run
 
 format: | setup-lint ## reformat all C files

@@ -5,5 +5,4 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-# pylint: disable=wrong-import-position,unused-wildcard-import,wildcard-import
-from support.fixtures import *  # noqa: E402,F401,F403
+pytest_plugins = ("support.fixtures",)

@@ -3,7 +3,6 @@ tills work at once, and the database has what was answered. The quick ones use s
 the slow ones the full numbers, and print what they measured."""
 import contextlib
 import os
-import re
 import resource
 import select
 import signal
