@@ -32,8 +32,10 @@ static struct arena_block *add_block(struct arena *arena, size_t needed)
     if (size < needed)
         size = needed;
     struct arena_block *block = malloc(sizeof *block + size);
-    if (!block)
+    if (!block) {
+        arena->is_starved = true;
         return NULL;
+    }
     block->older = arena->blocks;
     block->size = size;
     block->used = 0;
@@ -87,7 +89,7 @@ void *arena_copy(struct arena *arena, const void *bytes, size_t size)
 void arena_reset(struct arena *arena)
 {
     arena->used_bytes = 0;
-    arena->is_short = false;
+    arena->is_short = arena->is_starved = false;
     if (!arena->blocks)
         return;
     arena->blocks->used = 0;
@@ -106,5 +108,5 @@ void arena_free(struct arena *arena)
         arena->blocks = older;
     }
     arena->used_bytes = 0;
-    arena->is_short = false;
+    arena->is_short = arena->is_starved = false;
 }

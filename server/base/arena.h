@@ -11,7 +11,8 @@ struct arena {
     struct arena_block *blocks; /* newest first */
     size_t used_bytes;          /* handed out since the last reset */
     size_t bytes_max;
-    bool is_short; /* since the last reset something was asked for in vain */
+    bool is_short;   /* since the last reset something was asked for in vain, */
+    bool is_starved; /* and not because of the ceiling: there was no memory */
 };
 
 /* bytes_max: the ceiling; past it arena_alloc returns NULL. No memory is taken yet. */

@@ -466,6 +466,19 @@ static void on_desk_state(void *ctx, bool is_ready)
     desk_wake(desk);
 }
 
+/* What nobody waits for any more does not hold up the others. */
+static int silence_ms_max(const struct desk *desk)
+{
+    int ms = KINDS[desk->id].statement_timeout_ms, most = desk->engine->options.deadline_ms_max;
+    return (most && most < ms ? most : ms) + SILENCE_MS;
+}
+
+void desk_limit(struct desk *desk)
+{
+    if (desk->pg)
+        pg_set_silence_max(desk->pg, silence_ms_max(desk));
+}
+
 bool desk_create(struct desk *desk, struct engine *engine, enum desk_id id)
 {
     _Static_assert(STATS_COUNTER + (int)DESKS == (int)STATS_LINKS, "each desk is counted");
@@ -480,7 +493,7 @@ bool desk_create(struct desk *desk, struct engine *engine, enum desk_id id)
         .conninfo = conninfo_of(&engine->options, id),
         .name = kind->name,
         .settings = kind->settings,
-        .silence_ms_max = kind->statement_timeout_ms + SILENCE_MS,
+        .silence_ms_max = silence_ms_max(desk),
         .first = kind->first,
         .last = kind->last,
         .link = (enum stats_link)(STATS_COUNTER + id),

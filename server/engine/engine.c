@@ -50,13 +50,17 @@ void engine_destroy(struct engine **engine_in)
     free(engine);
 }
 
-void engine_set_limits(struct engine *engine, int batch_max, int queue_max, int queue_ms_max)
+void engine_set_limits(struct engine *engine, int batch_max, int queue_max, int queue_ms_max,
+                       int deadline_ms_max)
 {
     engine->options.batch_max = batch_max;
     engine->options.queue_max = queue_max;
     engine->options.queue_ms_max = queue_ms_max;
+    engine->options.deadline_ms_max = deadline_ms_max;
     for (int i = 0; i <= engine->options.lanes; i++)
         pace_limit(&engine->lanes[i].pace, batch_max);
+    for (int i = 0; i < DESKS; i++)
+        desk_limit(&engine->desks[i]);
 }
 
 const char *engine_unready_reason(const struct engine *engine)
@@ -112,6 +116,8 @@ static void on_posting_ended(struct fair_item *item, void *ctx, int code)
 {
     struct engine *engine = ctx;
     struct posting *posting = posting_of(item);
+    if (posting->by_identifier && posting->member_id < 0)
+        hints_settle(engine->hints, posting->identifier_hash);
     if (code == ENGINE_OVERLOADED && posting->member_id >= 0)
         posting->retry_after_ms = engine_delay_ms(engine, lane_drain_us(lane_of(engine, posting)));
     posting_answer(posting, code);
@@ -138,8 +144,6 @@ void engine_post(struct engine *engine, struct posting *posting)
     posting->retry_after_ms = is_known ? 0 : engine_crowded_ms(engine, posting->waiting.party);
     if (is_known)
         lane_push(lane_of(engine, posting), posting);
-    else if (posting->retry_after_ms)
-        engine_refuse(engine, &posting->waiting);
     else
         reader_resolve(engine, posting);
 }

@@ -36,6 +36,7 @@ struct engine_options {
     int queue_ms_max; /* and past what the lane can do in so long; 0: no such bound */
     int lock_timeout_ms;
     int statement_timeout_ms;
+    int deadline_ms_max;       /* nobody waits longer for a desk; 0: no such bound */
     struct ledger_terms terms; /* windows only; the rules come from the reference */
     const char *lease_holder;  /* under which lease each batch must stand; NULL: none (all but
                                   maintenance) */
@@ -53,7 +54,8 @@ struct engine *engine_create(struct event_base *base, const struct domain_clock 
 void engine_destroy(struct engine **engine);
 
 /* For postings that come from now on. */
-void engine_set_limits(struct engine *engine, int batch_max, int queue_max, int queue_ms_max);
+void engine_set_limits(struct engine *engine, int batch_max, int queue_max, int queue_ms_max,
+                       int deadline_ms_max);
 
 bool engine_ready(const struct engine *engine);
 /* Why not, for logs; "" when ready. */
@@ -82,8 +84,7 @@ struct posting {
     size_t identifier_count;
     int64_t owner_id;    /* out, of ALREADY_ENROLLED: the member that an identifier finds already */
     int16_t key_version; /* of the identifiers' hashes */
-    int64_t deadline_us; /* clock_monotonic_us after which it is dropped before it reaches the
-                            database */
+    int64_t deadline_us; /* clock_monotonic_us after which it is not decided any more */
     /* Fills what depends on the snapshot: request.facts.store_id (0: unknown), request.rule,
      * request.wrong_currency. Called before each attempt. False: the terminal lost its right
      * (ENGINE_NOT_IDENTIFIED). */
@@ -98,7 +99,7 @@ struct posting {
     bool is_admitted; /* it was in a batch already: not refused any more */
     struct posting *next;
     struct batch_member *slot;
-    const struct decision *decision;
+    const struct decision *decision; /* NULL: nothing of it is on its way to the database */
     int code;
     int batch_max; /* of the batches it may still go into, while a poisoned one is sought; 0: any */
     uint8_t attempts;

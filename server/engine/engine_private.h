@@ -138,6 +138,7 @@ void reader_poll(struct engine *engine);
 
 /* desk.c */
 bool desk_create(struct desk *desk, struct engine *engine, enum desk_id id);
+void desk_limit(struct desk *desk); /* the engine's have changed */
 void desk_destroy(struct desk *desk);
 
 /* engine.c */

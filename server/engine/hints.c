@@ -9,6 +9,7 @@
 struct hint {
     uint8_t identifier_hash[HASH_BYTES];
     int64_t member_id;
+    uint32_t awaited; /* postings at S0, of whatever identifier the slot is for */
     bool is_there;
 };
 
@@ -37,7 +38,8 @@ static struct hint *slot_of(const struct hints *hints, const uint8_t identifier_
 int64_t hints_find(const struct hints *hints, const uint8_t identifier_hash[HASH_BYTES])
 {
     const struct hint *hint = slot_of(hints, identifier_hash);
-    bool is_his = hint->is_there && !memcmp(hint->identifier_hash, identifier_hash, HASH_BYTES);
+    bool is_his = hint->is_there && hint->awaited == 0 &&
+                  !memcmp(hint->identifier_hash, identifier_hash, HASH_BYTES);
     return is_his ? hint->member_id : -1;
 }
 
@@ -47,6 +49,16 @@ void hints_put(struct hints *hints, const uint8_t identifier_hash[HASH_BYTES], i
     memcpy(hint->identifier_hash, identifier_hash, HASH_BYTES);
     hint->member_id = member_id;
     hint->is_there = true;
+}
+
+void hints_await(struct hints *hints, const uint8_t identifier_hash[HASH_BYTES])
+{
+    slot_of(hints, identifier_hash)->awaited++;
+}
+
+void hints_settle(struct hints *hints, const uint8_t identifier_hash[HASH_BYTES])
+{
+    slot_of(hints, identifier_hash)->awaited--;
 }
 
 void hints_drop(struct hints *hints, const uint8_t identifier_hash[HASH_BYTES])

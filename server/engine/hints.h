@@ -14,7 +14,10 @@ struct hints;
 struct hints *hints_create(void);
 void hints_destroy(struct hints **hints);
 
-/* -1: none. */
+/* -1: none, or one is awaited: what comes later goes to S0 as well, behind what is there. */
 int64_t hints_find(const struct hints *hints, const uint8_t identifier_hash[HASH_BYTES]);
 void hints_put(struct hints *hints, const uint8_t identifier_hash[HASH_BYTES], int64_t member_id);
+/* A posting with this identifier goes to S0, and has come back or ended. */
+void hints_await(struct hints *hints, const uint8_t identifier_hash[HASH_BYTES]);
+void hints_settle(struct hints *hints, const uint8_t identifier_hash[HASH_BYTES]);
 void hints_drop(struct hints *hints, const uint8_t identifier_hash[HASH_BYTES]);

@@ -40,6 +40,12 @@ static void result_note(struct lane *lane, const PGresult *result)
     failure_note(lane, is_of_server ? of[pg_failure_of(result)] : LANE_LOST);
 }
 
+/* Of one that cannot be planned or decided. */
+static enum lane_failure failure_of_batch(const struct lane *lane)
+{
+    return lane->batch.arena.is_starved ? LANE_REPEAT : LANE_POISON;
+}
+
 /* ---- the end of a batch ---- */
 
 static void all_answer(struct posting_list *list, int code)
@@ -149,7 +155,8 @@ static void batch_fail(struct lane *lane, bool was_larger)
     }
 }
 
-/* Whose member another holds tries again with the next batches, and then waits elsewhere. */
+/* Whose member another holds tries again with the next batches, and then waits elsewhere; so do at
+ * once those behind him. */
 static void held_set_aside(struct lane *lane)
 {
     struct posting_list list, keep;
@@ -163,7 +170,8 @@ static void held_set_aside(struct lane *lane)
             posting->misses = 0;
         else if (posting->misses < MISSES_MAX)
             posting->misses++;
-        if (posting->misses == MISSES_MAX)
+        bool is_behind = !lane->batch.waits && waiter_has(lane->engine, posting->member_id);
+        if (posting->misses == MISSES_MAX || is_behind)
             waiter_push(lane->engine, posting);
         else
             posting_list_push(&keep, posting);
@@ -276,8 +284,24 @@ static void on_read(void *ctx, const PGresult *result)
         batch_take_rows(&lane->batch, statement, result);
 }
 
+/* Whoever waited for the locks past his deadline may have been told so already. */
+static void overdue_leave(struct lane *lane)
+{
+    struct posting_list all = lane->batch.postings;
+    struct posting *posting;
+    int64_t now_us = clock_monotonic_us();
+    posting_list_init(&lane->batch.postings);
+    while ((posting = posting_list_pop(&all))) {
+        if (posting->deadline_us < now_us)
+            posting_answer(posting, ENGINE_DEADLINE_EXCEEDED);
+        else
+            posting_list_push(&lane->batch.postings, posting);
+    }
+}
+
 static void lane_decide(struct lane *lane)
 {
+    overdue_leave(lane);
     for (int i = 0; i < lane->batch.member_count; i++) {
         struct batch_member *slot = &lane->batch.members[i];
         slot->member.lots_read = slot->wants_state;
@@ -286,7 +310,7 @@ static void lane_decide(struct lane *lane)
     if (batch_decide(&lane->batch, domain_clock_us(lane->engine->clock)))
         lane_write(lane);
     else {
-        failure_note(lane, LANE_POISON);
+        failure_note(lane, failure_of_batch(lane));
         lane_undo(lane, false);
     }
 }
@@ -381,7 +405,7 @@ static void on_start(evutil_socket_t fd, short what, void *ctx)
     struct ledger_terms terms = engine->options.terms;
     terms.now_us = domain_clock_us(engine->clock);
     if (!batch_plan(&lane->batch, engine->reference, &terms)) {
-        lane->failure = LANE_POISON;
+        lane->failure = failure_of_batch(lane);
         batch_end(lane);
         return;
     }

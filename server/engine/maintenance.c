@@ -20,6 +20,7 @@
 #define LEASE_RENEW_US  INT64_C(5000000)
 #define BUCKETS_AT_ONCE 32
 #define MEMBERS_AT_ONCE 200
+#define SWEEP_AGAIN_US  INT64_C(10000000)
 #define DAY_US          INT64_C(86400000000)
 #define QUARTER_DAYS    92
 
@@ -36,7 +37,9 @@ struct maintenance {
     int32_t done_day[STATS_DUTIES]; /* up to which domain day each duty was done */
     int bucket;                     /* the next of the expiry sweep */
     int32_t sweep_day;              /* the day that the sweep under way began on */
-    int expiring;                   /* postings under way */
+    int due, expired, expiring;     /* members of one look into these buckets; under way */
+    bool is_any_left;               /* the sweep under way could not expire all */
+    int64_t sweep_again_us;         /* monotonic */
     bool is_busy;
     bool is_ending;
 };
@@ -171,17 +174,37 @@ static bool expiry_prepare(struct posting *posting, struct reference *reference)
     return true;
 }
 
+/* All that was asked for is answered. Who could not be expired is due as before: another sweep
+ * finds him. */
+static void expiry_goes_on(struct maintenance *maintenance)
+{
+    bool is_more = maintenance->due == MEMBERS_AT_ONCE && maintenance->expired > 0;
+    maintenance->is_any_left |= maintenance->expired < maintenance->due;
+    if (!is_more)
+        maintenance->bucket += BUCKETS_AT_ONCE;
+    if (maintenance->bucket > 255) {
+        maintenance->bucket = 0;
+        if (maintenance->is_any_left)
+            maintenance->sweep_again_us = clock_monotonic_us() + SWEEP_AGAIN_US;
+        else
+            succeeded(maintenance, STATS_EXPIRY);
+        maintenance->is_any_left = false;
+    }
+    maintenance->is_busy = false;
+    turn_after(maintenance, 0);
+}
+
 static void on_expired(struct posting *posting, int code, const struct decision *decision)
 {
     struct maintenance *maintenance = posting->ctx;
     (void)decision;
-    if (code != RESULT_OK)
-        log_warning("expiry_failed", "code=%d", code); /* due as before: the next sweep finds it */
+    if (code == RESULT_OK)
+        maintenance->expired++;
+    else
+        log_warning("expiry_failed", "code=%d", code);
     free(posting);
-    if (--maintenance->expiring == 0) {
-        maintenance->is_busy = false;
-        turn_after(maintenance, 0);
-    }
+    if (--maintenance->expiring == 0)
+        expiry_goes_on(maintenance);
 }
 
 static void member_expire(struct maintenance *maintenance, int64_t member_id)
@@ -203,19 +226,16 @@ static void member_expire(struct maintenance *maintenance, int64_t member_id)
 static void on_due(struct query *query, int code, const struct query_rows *rows)
 {
     struct maintenance *maintenance = query->ctx;
-    int count = code == RESULT_OK ? query_rows_count(rows) : 0;
-    for (int row = 0; row < count; row++)
+    if (code != RESULT_OK) {
+        duty_end(maintenance, false, STATS_EXPIRY);
+        return;
+    }
+    maintenance->due = query_rows_count(rows);
+    maintenance->expired = 0;
+    for (int row = 0; row < maintenance->due; row++)
         member_expire(maintenance, strtoll(query_rows_value(rows, row, 0), NULL, 10));
-    if (code == RESULT_OK && count < MEMBERS_AT_ONCE)
-        maintenance->bucket += BUCKETS_AT_ONCE;
-    if (maintenance->bucket > 255) {
-        maintenance->bucket = 0;
-        succeeded(maintenance, STATS_EXPIRY);
-    }
-    if (maintenance->expiring == 0) {
-        maintenance->is_busy = false;
-        turn_after(maintenance, code == RESULT_OK ? 0 : 1000);
-    }
+    if (maintenance->expiring == 0)
+        expiry_goes_on(maintenance);
 }
 
 static void expiry_sweep(struct maintenance *maintenance, int64_t now_us)
@@ -255,7 +275,8 @@ static void on_turn(evutil_socket_t fd, short what, void *ctx)
         partitions_make(maintenance, now_us);
     else if (maintenance->done_day[STATS_REFUSALS] != maintenance->sweep_day)
         refusals_drop(maintenance, now_us);
-    else if (maintenance->done_day[STATS_EXPIRY] != maintenance->sweep_day)
+    else if (maintenance->done_day[STATS_EXPIRY] != maintenance->sweep_day &&
+             maintenance->sweep_again_us <= clock_monotonic_us())
         expiry_sweep(maintenance, now_us);
     else
         turn_after(maintenance, TURN_MS);

@@ -42,6 +42,8 @@ static void on_resolved(void *ctx, const PGresult *result)
     struct posting_list list = engine->resolving;
     posting_list_init(&engine->resolving);
     struct posting *posting;
+    for (posting = list.first; posting; posting = posting->next)
+        hints_settle(engine->hints, posting->identifier_hash);
     if (!is_good(result, "resolve")) {
         while ((posting = posting_list_pop(&list)))
             posting_answer(posting, failure_code(result));
@@ -50,8 +52,6 @@ static void on_resolved(void *ctx, const PGresult *result)
     }
     pace_note(&engine->resolve_pace, list.count, clock_monotonic_us() - engine->resolve_us,
               engine->is_resolve_short);
-    for (posting = list.first; posting; posting = posting->next)
-        posting->member_id = -1;
     int number = 0, row = 0, rows = PQntuples(result);
     /* rows come in the order asked, without those that are nobody's */
     while ((posting = posting_list_pop(&list))) {
@@ -89,7 +89,7 @@ static void on_resolve(evutil_socket_t fd, short what, void *ctx)
            (item = fair_pop(&engine->unresolved))) {
         struct posting *posting = posting_of(item);
         if (posting->deadline_us < now_us) {
-            posting_answer(posting, ENGINE_DEADLINE_EXCEEDED);
+            item->ended(item, engine, ENGINE_DEADLINE_EXCEEDED);
             continue;
         }
         params_bytes(&engine->params, 0, posting->identifier_hash, HASH_BYTES);
@@ -106,7 +106,12 @@ static void on_resolve(evutil_socket_t fd, short what, void *ctx)
 
 void reader_resolve(struct engine *engine, struct posting *posting)
 {
-    engine_admit(engine, &engine->unresolved, &posting->waiting, engine->options.queue_max);
+    posting->member_id = -1;
+    hints_await(engine->hints, posting->identifier_hash);
+    if (posting->retry_after_ms) /* it is refused already */
+        engine_refuse(engine, &posting->waiting);
+    else
+        engine_admit(engine, &engine->unresolved, &posting->waiting, engine->options.queue_max);
     event_active(engine->resolve, 0, 0);
 }
 

@@ -15,7 +15,8 @@
 #define ENTRY_DAYS_MAX          31   /* of a listing of a merchant's entries */
 #define GRANT_MONTHS_MAX        24   /* R38 */
 #define REQUEST_ARENA_BYTES_MAX ((size_t)4 * 1024 * 1024)
-#define REQUEST_LATE_MS_MAX     1000 /* after its deadline, an answer comes whatever happens */
+#define TICK_MS                 100 /* of a worker */
+#define REQUEST_LATE_MS_MAX     300 /* after its deadline, an answer comes whatever happens */
 #define REQUEST_ARENA_KEPT      ((size_t)16 * 1024) /* a spare request keeps no more than this */
 
 #define CROWD_SLOTS    256  /* merchants whose refusals are counted apart */

@@ -54,6 +54,7 @@ void posting_begin(struct request *request, enum entry_kind kind, const Protobuf
 {
     struct session *session = request->session;
     struct posting *posting = &request->posting;
+    request->is_posting = true;
     *posting = (struct posting){
         .by_identifier = request->by_identifier,
         .key_version = (int16_t)keyring_oldest(session->worker->keyring),

@@ -44,6 +44,7 @@ void query_begin(struct request *request, const struct query_call *call)
         request_answer_code(request, OUTCOME_CODE(OVERLOADED));
         return;
     }
+    request->is_posting = false;
     request->query = (struct query){
         .desk = call->desk,
         .statement = call->statement,

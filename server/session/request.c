@@ -97,6 +97,7 @@ static void begin(struct session *session, struct request *request)
     request->session = session;
     request->id = message->id;
     request->by_identifier = request->is_answered = request->is_recording = false;
+    request->is_posting = false;
     request->retry_after_ms = 0;
     request->verb = verb_of(message->body_case);
     request->received_us = clock_monotonic_us();
@@ -169,23 +170,26 @@ void request_answer(struct request *request, const struct answer *of_handler)
     session_release(session);
 }
 
-/* What the database does not answer is answered here; what it says later is not sent. A Hello has
- * the time limit of its connection. */
+/* What the database does not answer is answered here, after the engine had its turn to say
+ * something definite; what comes later is not sent. A Hello has the time limit of its connection.
+ */
 static void request_expire(struct request *request, int64_t before_us)
 {
     if (request->is_answered || request->deadline_us >= before_us || !request->verb ||
         !request->verb->handle)
         return;
-    bool has_effect = request->verb->writes || request->is_recording;
+    bool is_undecided = request->is_posting && !request->posting.decision; /* and will remain so */
+    bool may_have_effect = request->is_recording || (request->verb->writes && !is_undecided);
     struct answer answer =
-        answer_of(has_effect ? OUTCOME_CODE(OUTCOME_UNKNOWN) : OUTCOME_CODE(DEADLINE_EXCEEDED));
+        answer_of(may_have_effect ? OUTCOME_CODE(OUTCOME_UNKNOWN) : OUTCOME_CODE(DEADLINE_EXCEEDED));
     answer_send(request->session, request->id, &answer);
     request->is_answered = true;
 }
 
 void request_expire_all(struct worker *worker)
 {
-    int64_t before_us = clock_monotonic_us() - REQUEST_LATE_MS_MAX * INT64_C(1000);
+    int64_t late_us = (REQUEST_LATE_MS_MAX - TICK_MS) * INT64_C(1000);
+    int64_t before_us = clock_monotonic_us() - late_us;
     struct session *session;
     struct request *request;
     if (worker->request_count == 0)

@@ -86,7 +86,7 @@ struct request {
     /* What target_find goes on with; lookup is gone once a query has begun. */
     void (*found)(struct request *request, const struct lookup *lookup);
     int64_t member_id;              /* once found, where the handler keeps it */
-    bool by_identifier;             /* the member meant, of the verb's check */
+    bool by_identifier, is_posting; /* the member meant, of the verb's check; what the union is */
     bool is_answered, is_recording; /* too late already; the record of what it shows in COMMIT */
     uint8_t identifier_hash[HASH_BYTES];
     const char *store_code, *currency; /* of a posting; "": nowhere, NULL: no money */

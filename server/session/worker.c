@@ -17,7 +17,6 @@
 #include "session/session.h"
 #include "validate.h"
 
-#define TICK_MS     100
 #define SECOND_US   INT64_C(1000000)
 #define DAY_US      (INT64_C(86400) * SECOND_US)
 #define EVENT_SLOTS 4
@@ -95,7 +94,8 @@ static void put_into_force(struct process *process)
     snprintf(name, sizeof name, "worker%d", process->options->slot);
     log_init(name, (enum log_level)config->log_level);
     net_server_set_limits(worker->net, &limits);
-    engine_set_limits(worker->engine, config->batch_max, config->queue_max, config->queue_ms_max);
+    engine_set_limits(worker->engine, config->batch_max, config->queue_max, config->queue_ms_max,
+                      config->deadline_ms_max);
     quota_set(worker->quota, config->lookups_max);
     worker->request_max = (size_t)config->queue_max + REQUESTS_SPARE;
 }
@@ -189,6 +189,7 @@ static bool open_engine(struct worker *worker, struct err *err)
         .queue_ms_max = config->queue_ms_max,
         .lock_timeout_ms = config->lock_timeout_ms,
         .statement_timeout_ms = config->statement_timeout_ms,
+        .deadline_ms_max = config->deadline_ms_max,
         .terms = {.key_age_us_max = KEY_AGE_DAYS_MAX * DAY_US,
                   .key_ahead_us_max = KEY_AHEAD_S_MAX * SECOND_US},
         .stats = worker->stats,

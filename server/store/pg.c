@@ -368,6 +368,11 @@ static void silence_watch(struct pg *pg)
         event_del(pg->timer);
 }
 
+void pg_set_silence_max(struct pg *pg, int silence_ms_max)
+{
+    pg->options.silence_ms_max = silence_ms_max;
+}
+
 static bool is_due(const struct pg_command *command, const PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);

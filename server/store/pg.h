@@ -45,6 +45,9 @@ struct pg *pg_create(struct event_base *base, const struct pg_options *options);
 /* Callbacks still due are called with NULL. Not from inside one. */
 void pg_destroy(struct pg **pg);
 
+/* As in the options, from the next result on. */
+void pg_set_silence_max(struct pg *pg, int silence_ms_max);
+
 bool pg_ready(const struct pg *pg);
 /* Why it is not ready; "" when it is. */
 const char *pg_reason(const struct pg *pg);

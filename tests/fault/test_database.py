@@ -119,7 +119,7 @@ def frozen(*pids):
 
 
 def test_a_frozen_backend_is_given_up_and_its_requests_are_unknown(daemon, world, database):
-    """SIGSTOP: nothing is closed, nothing answers. What is under way is answered a second after its deadline, what is
+    """SIGSTOP: nothing is closed, nothing answers. What is under way is answered soon after its deadline, what is
     queued at its deadline; the lane comes back by itself, and the key tells what became of it."""
     patient = daemon("patient", statement_timeout_ms=2000, lock_timeout_ms=2000)
     with world.till("acme", patient.port) as till:

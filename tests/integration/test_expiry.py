@@ -119,3 +119,17 @@ def test_r21_maintenance_enters_what_has_expired(brief, clock, database):
     assert (entry["points"], entry["balance"], entry["merchant_id"]) == (41, 0, 0)
     assert database.member(card)["available"] == 0 and not database.lots(card)
     assert not database.findings()
+
+
+def test_r21_who_is_held_over_his_expiry_is_entered_once_he_is_free(brief, clock, stack, database):
+    """The sweep of that day is not done before: it comes again, and its success is told only then."""
+    held, other = brief.enrolled(5), brief.enrolled(5)
+    mark = stack.log.mark()
+    swept = stack.metric("loyald_maintenance_last_success_timestamp_seconds", 'duty="expiry"')
+    with database.holding_member(held):
+        clock.advance(days=70)
+        wait_for(lambda: database.entries(other)[-1]["kind"] == 6, "the other's points are entered as expired", 60)
+        stack.log.wait("event=expiry_failed", mark, 60)
+        assert stack.metric("loyald_maintenance_last_success_timestamp_seconds", 'duty="expiry"') == swept
+    wait_for(lambda: database.entries(held)[-1]["kind"] == 6, "his are, on the same day", 60)
+    wait_for(lambda: stack.metric("loyald_maintenance_last_success_timestamp_seconds", 'duty="expiry"') > swept, "success is told", 30)

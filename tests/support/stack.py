@@ -205,6 +205,8 @@ class Daemon:
 
 
 class Stack:
+    page, metric = Daemon.page, Daemon.metric
+
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="loyal-test.")
         self.daemons = []
@@ -299,7 +301,7 @@ class Stack:
 
     def is_whole(self):
         """Whether every worker is ready: a till may be at any."""
-        status, text = Daemon.page(self, "/readyz")
+        status, text = self.page("/readyz")
         return status == 200 and all(worker["ready"] for worker in json.loads(text)["workers"])
 
     def postgres(self, *words):
