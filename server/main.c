@@ -402,6 +402,8 @@ int main(int argc, const char **argv)
 {
     char *config_file = NULL, *keyring_file = NULL;
     int command = COMMAND_RUN;
+    signal(SIGCHLD,
+           SIG_DFL); /* whoever started us may ignore it: then no child could be waited for */
     const struct poptOption table[] = {
         {"config", 'c', POPT_ARG_STRING, &config_file, 0,
          "configuration file (" CONFIG_FALLBACK ")", "FILE"},

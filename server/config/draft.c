@@ -4,7 +4,7 @@
 #include "config/draft.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,7 +15,7 @@
 #include "config/options.h"
 
 #define FILE_BYTES_MAX 65536
-#define PARSE_S_MAX    10
+#define PARSE_S_MAX    3
 #define PARSER_ENDED \
     "%s: cannot be parsed: the parser ended, as it does when memory is short; try again "
 
@@ -40,33 +40,48 @@ char *draft_read(const char *path, struct err *err)
     return NULL;
 }
 
+/* ---- the process of the parser ---- */
+
 static void end_at_once(void)
 {
     _exit(EXIT_FAILURE);
 }
 
-/* However this process ends, it does nothing of what its parent does at its own end. */
-static void parse_and_end(struct draft *draft, char *text)
+/* It has nothing of its parent but the text: no sockets, no signal handlers, nothing to do at its
+ * end, however that comes. */
+static void parse_and_end(struct draft *draft, char *text, pid_t parent)
 {
-    prctl(PR_SET_DUMPABLE, 0);                        /* there may be passwords in the text */
-    dup2(open("/dev/null", O_WRONLY), STDERR_FILENO); /* last words: the parent says it better */
+    sigset_t none;
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    sigemptyset(&none);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_DUMPABLE, 0); /* there may be passwords in the text */
+    prctl(PR_SET_NAME, "loyald parser");
+    close_range(STDERR_FILENO + 1, ~0U, 0);
     alarm(PARSE_S_MAX);
-    if (atexit(end_at_once) != 0)
+    if (sigprocmask(SIG_SETMASK, &none, NULL) != 0 || getppid() != parent ||
+        atexit(end_at_once) != 0)
         _exit(EXIT_FAILURE);
     draft_parse(draft, text);
     _exit(EXIT_SUCCESS);
 }
 
-/* Fills the draft, or its error only. */
+/* Fills the draft, or its error only. Blocks for as long as the parser takes. */
 static void parse_apart(struct draft *draft, char *text)
 {
+    sigset_t all, before;
     int status = 0;
-    pid_t pid = fork();
+    pid_t parent = getpid();
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid_t pid = fork(), ended = pid;
     if (pid == 0)
-        parse_and_end(draft, text);
-    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        parse_and_end(draft, text, parent);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    while (pid > 0 && (ended = waitpid(pid, &status, 0)) < 0 && errno == EINTR)
         continue;
-    if (pid < 0)
+    if (ended < 0)
         draft->good = err_set_errno(&draft->err, errno, "%s: no process to parse it", draft->path);
     else if (WIFSIGNALED(status))
         draft->good =

@@ -85,7 +85,12 @@ static bool is_found_at_once(const char *hosts)
  * looks names up while the worker that asks serves nobody: so none is left to it. */
 static const char *check_conninfo(const char *value)
 {
-    PQconninfoOption *parts = PQconninfoParse(value, NULL);
+    char *fault = NULL;
+    PQconninfoOption *parts = PQconninfoParse(value, &fault);
+    bool is_wrong = fault != NULL;
+    PQfreemem(fault);
+    if (!parts && !is_wrong)
+        return "cannot be looked at without memory";
     if (!parts)
         return "must be a libpq connection string, such as host=/run/postgresql dbname=loyal";
     bool is_named = !*part_of(parts, "hostaddr") && !is_found_at_once(part_of(parts, "host"));

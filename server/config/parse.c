@@ -1,8 +1,9 @@
 /* Reads a configuration's text by libconfuse against the table of options. Called by config.c, in a
- * process of its own. Never keeps state of its own: what libconfuse's callbacks need hangs in a
- * hidden option. */
+ * process of its own. Lets libconfuse see only what loyald.conf(5) describes: it takes more, and
+ * some of that not as it looks. Never keeps state of its own. */
 #include <assert.h>
 #include <confuse.h>
+#include <ctype.h>
 #include <stdalign.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -12,37 +13,21 @@
 #include "config/draft.h"
 #include "config/options.h"
 
-#define OPTIONS_MAX  64
-#define NO_MEMORY    "%s: no memory to parse it" /* also where libconfuse does not say */
-#define PARSE_OPTION "parse state"               /* has a blank: no file can set it */
+#define OPTIONS_MAX 64
+#define NO_MEMORY   "%s: no memory to parse it" /* also where libconfuse does not say */
 
 /* What the callbacks need to know. */
 struct parse {
     struct err *err;
     bool failed; /* err is filled: the first fault counts */
     bool seen[OPTIONS_MAX];
+    size_t items[OPTIONS_MAX]; /* of a list so far */
 };
 
-static struct parse *parse_of(cfg_t *cfg)
+/* libconfuse leaves its callbacks no place, but the title, which the file itself does not have. */
+static struct parse *parse_of(const cfg_t *cfg)
 {
-    cfg_opt_t *option = cfg->opts;
-    while (strcmp(option->name, PARSE_OPTION) != 0)
-        option++;
-    return option->simple_value.ptr ? *(struct parse **)option->simple_value.ptr : NULL;
-}
-
-static void report(cfg_t *cfg, const char *format, va_list arguments)
-{
-    struct parse *parse = parse_of(cfg);
-    if (!parse || parse->failed)
-        return;
-    parse->failed = true;
-    char text[300];
-    vsnprintf(text, sizeof text, format, arguments);
-    const char *remedy =
-        strstr(text, "no such option") == text ? "; loyald --dump-config-options lists them" : "";
-    err_set(parse->err, "%s:%d: %s%s", cfg->filename ? cfg->filename : "?", cfg->line, text,
-            remedy);
+    return (struct parse *)(void *)cfg->title;
 }
 
 static const struct option *option_named(const char *name, size_t *index_out)
@@ -57,6 +42,40 @@ static const struct option *option_named(const char *name, size_t *index_out)
         }
     }
     return NULL;
+}
+
+/* What would be right instead of what libconfuse complains of. */
+static void remedy_of(const char *complaint, char room[200])
+{
+    const char *name = strchr(complaint, '\''), *end = name ? strchr(name + 1, '\'') : NULL;
+    const struct option *option = NULL;
+    size_t index;
+    char text[100];
+    if (end && (size_t)(end - name) <= sizeof text) {
+        snprintf(text, sizeof text, "%.*s", (int)(end - name - 1), name + 1);
+        option = option_named(text, &index);
+    }
+    if (strstr(complaint, "no such option") == complaint)
+        snprintf(room, 200, "; loyald --dump-config-options lists them");
+    else if (option && option->type == OPTION_NUMBER && strstr(complaint, "integer value"))
+        snprintf(room, 200, ": must be a number from %d to %d", option->min, option->max);
+    else if (strstr(complaint, "option '") == complaint)
+        *room = '\0'; /* ours says it */
+    else
+        snprintf(room, 200, ": a line is name = value, see loyald.conf(5)");
+}
+
+static void report(cfg_t *cfg, const char *format, va_list arguments)
+{
+    struct parse *parse = parse_of(cfg);
+    char text[300], remedy[200];
+    if (!parse || parse->failed)
+        return;
+    parse->failed = true;
+    vsnprintf(text, sizeof text, format, arguments);
+    remedy_of(text, remedy);
+    err_set(parse->err, "%s:%d: %s%s", cfg->filename ? cfg->filename : "?", cfg->line, text,
+            remedy);
 }
 
 static bool is_choice(const struct option *option, const char *value, int *index_out)
@@ -122,9 +141,11 @@ static int validate(cfg_t *cfg, cfg_opt_t *opt)
                 return refuse(cfg, opt->name, fault);
         }
     }
-    if (option->type != OPTION_LIST && parse->seen[index])
+    if (parse->seen[index])
         return refuse(cfg, opt->name, "stands in the file twice: remove one");
-    parse->seen[index] = true;
+    /* of a list: called for each item, and again at its end */
+    parse->seen[index] = option->type != OPTION_LIST || cfg_opt_size(opt) == parse->items[index];
+    parse->items[index] = cfg_opt_size(opt);
     return 0;
 }
 
@@ -143,21 +164,20 @@ static void fill_option(cfg_opt_t *opt, const struct option *option)
     opt->validcb = validate;
 }
 
-static cfg_t *open_parser(struct parse **parse)
+static cfg_t *open_parser(struct parse *parse)
 {
     size_t count;
     const struct option *options = options_all(&count);
-    cfg_opt_t opts[OPTIONS_MAX + 2] = {0};
+    cfg_opt_t opts[OPTIONS_MAX + 1] = {0};
     assert(count <= OPTIONS_MAX);
     for (size_t i = 0; i < count; i++)
         fill_option(&opts[i], &options[i]);
-    opts[count] = (cfg_opt_t)CFG_STR(PARSE_OPTION, NULL, CFGF_NODEFAULT);
-    opts[count + 1] = (cfg_opt_t)CFG_END();
+    opts[count] = (cfg_opt_t)CFG_END();
     cfg_t *cfg = cfg_init(opts, CFGF_NONE);
     if (!cfg)
         return NULL;
     cfg_set_error_function(cfg, report);
-    cfg->opts[count].simple_value.ptr = (void **)parse;
+    cfg->title = (char *)(void *)parse;
     return cfg;
 }
 
@@ -206,6 +226,8 @@ static bool take_value(struct draft *draft, cfg_t *cfg, const struct option *opt
     if (option->type == OPTION_LIST)
         return take_list(draft, cfg, option, field);
     const char *value = cfg_getstr(cfg, option->name);
+    if (!value && option->value_default)
+        return err_set(&draft->err, NO_MEMORY, draft->path);
     if (!value)
         return err_set(&draft->err, "%s: option '%s' is missing: %s", draft->path, option->name,
                        option->meaning);
@@ -238,30 +260,69 @@ static bool take_all(struct draft *draft, cfg_t *cfg)
     return true;
 }
 
-/* Overwrites comments with blanks: libconfuse counts the lines of '#' comments wrongly, and an
- * error must name its line. */
-static void blank_comments(char *text)
+/* ---- what may reach libconfuse ---- */
+
+/* A text from its quote on: NULL, and *at is its end; or what is wrong with it. */
+static const char *fault_of_text(char **at)
 {
-    char quote = '\0';
+    char quote = **at;
+    for (char *next = *at + 1; *next && *next != '\n'; next++) {
+        if (*next == '\\' && (isdigit((unsigned char)next[1]) || next[1] == 'x'))
+            return "a byte by its number is not understood: write it as it is";
+        if (*next == '\\' && next[1] && next[1] != '\n') {
+            next++;
+        } else if (*next == quote) {
+            *at = next;
+            return NULL;
+        } else if (quote == '"' && next[0] == '$' && next[1] == '{') {
+            return "variables are not put in: write \\${ where it is meant";
+        }
+    }
+    return "a text in quotes must end in its line";
+}
+
+static const char *fault_outside(const char *at)
+{
+    if (at[0] == '/' && (at[1] == '/' || at[1] == '*'))
+        return "a comment begins with #; a value that has // or /* stands in quotes";
+    if (at[0] == '$' && at[1] == '{')
+        return "variables are not put in; a value that has ${ stands in quotes, as \\${";
+    if (at[0] == '=') {
+        const char *value = at + 1 + strspn(at + 1, " \t");
+        if (value[0] == '0' && (isdigit((unsigned char)value[1]) || (value[1] | 32) == 'x'))
+            return "a number is decimal, without zeros before it; a text stands in quotes";
+    }
+    return NULL;
+}
+
+/* Overwrites comments with blanks: libconfuse counts the lines of '#' comments wrongly, and an
+ * error must name its line. Refuses what libconfuse would take without a word. */
+static bool scan(struct draft *draft, char *text)
+{
+    int line = 1;
     for (char *at = text; *at; at++) {
-        if (quote) {
-            if (*at == '\\' && at[1])
-                at++;
-            else if (*at == quote)
-                quote = '\0';
-        } else if (*at == '"' || *at == '\'') {
-            quote = *at;
+        const char *fault = NULL;
+        if (*at == '\n') {
+            line++;
         } else if (*at == '#') {
             size_t size = strcspn(at, "\n");
             memset(at, ' ', size);
             at += size - 1;
+        } else if (*at == '"' || *at == '\'') {
+            fault = fault_of_text(&at);
+        } else {
+            fault = fault_outside(at);
         }
+        if (fault)
+            return err_set(&draft->err, "%s:%d: %s", draft->path, line, fault);
     }
+    return true;
 }
 
 static bool parse_text(struct draft *draft, cfg_t *cfg, char *text, const struct parse *parse)
 {
-    blank_comments(text);
+    if (!scan(draft, text))
+        return false;
     cfg->filename = strdup(draft->path);
     FILE *file = *text ? fmemopen(text, strlen(text), "r") : fopen("/dev/null", "re");
     int result = file ? cfg_parse_fp(cfg, file) : CFG_FILE_ERROR;
@@ -274,10 +335,12 @@ static bool parse_text(struct draft *draft, cfg_t *cfg, char *text, const struct
 
 void draft_parse(struct draft *draft, char *text)
 {
-    struct parse parse = {.err = &draft->err}, *parse_at = &parse;
-    cfg_t *cfg = open_parser(&parse_at);
+    struct parse parse = {.err = &draft->err};
+    cfg_t *cfg = open_parser(&parse);
     draft->good = cfg ? parse_text(draft, cfg, text, &parse) && take_all(draft, cfg)
                       : err_set(&draft->err, NO_MEMORY, draft->path);
-    if (cfg)
-        cfg_free(cfg);
+    if (!cfg)
+        return;
+    cfg->title = NULL; /* ours */
+    cfg_free(cfg);
 }

@@ -180,8 +180,8 @@ static void request_expire(struct request *request, int64_t before_us)
         return;
     bool is_undecided = request->is_posting && !request->posting.decision; /* and will remain so */
     bool may_have_effect = request->is_recording || (request->verb->writes && !is_undecided);
-    struct answer answer =
-        answer_of(may_have_effect ? OUTCOME_CODE(OUTCOME_UNKNOWN) : OUTCOME_CODE(DEADLINE_EXCEEDED));
+    struct answer answer = answer_of(may_have_effect ? OUTCOME_CODE(OUTCOME_UNKNOWN)
+                                                     : OUTCOME_CODE(DEADLINE_EXCEEDED));
     answer_send(request->session, request->id, &answer);
     request->is_answered = true;
 }

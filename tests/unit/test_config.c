@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config/config.h"
+#include "config/draft.h"
 
 #define REQUIRED                                                                                 \
     "network = \"net\"\ncertificate_file = \"/c\"\nkey_file = \"/k\"\nauthority_file = \"/a\"\n" \
@@ -26,6 +26,28 @@ static void write_file(const char *path, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
+/* The parser in this process says the same as the one in its own. */
+static void assert_same_here(const char *path, const struct config *config, const struct err *err)
+{
+    static struct draft draft;
+    struct err own = {0};
+    char *text = draft_read(path, &own);
+    assert_non_null(text);
+    memset(&draft, 0, sizeof draft);
+    draft.path = path;
+    draft_parse(&draft, text);
+    free(text);
+    struct config *here = draft_copy(&draft, &own);
+    assert_int_equal(here != NULL, config != NULL);
+    assert_string_equal(own.text, err->text);
+    if (here) {
+        struct config_changes changes = config_compare(config, here);
+        assert_string_equal(changes.reloaded, "");
+        assert_string_equal(changes.waiting, "");
+    }
+    config_destroy(&here);
+}
+
 static struct config *read_text(const char *text, struct err *err)
 {
     char path[] = "/tmp/test_config.XXXXXX";
@@ -34,6 +56,7 @@ static struct config *read_text(const char *text, struct err *err)
     close(fd);
     write_file(path, text);
     struct config *config = config_create(path, err);
+    assert_same_here(path, config, err);
     unlink(path);
     return config;
 }
@@ -91,7 +114,9 @@ static void faults_name_line_and_remedy(void **state)
     (void)state;
     assert_refused("# one\n# two\nwrokers = 3\n", 3, "no such option 'wrokers'");
     assert_refused("wrokers = 3\n", 1, "--dump-config-options");
-    assert_refused(REQUIRED "lanes = many\n", 9, "lanes");
+    assert_refused(REQUIRED "lanes = many\n", 9, "'lanes': must be a number from 1 to 16");
+    assert_refused(REQUIRED "lanes = {1}\n", 9, "a line is name = value");
+    assert_refused(REQUIRED "lanes\n", 0, "a line is name = value");
     assert_refused(REQUIRED "lanes = 0\n", 9, "from 1 to 16, is 0");
     assert_refused(REQUIRED "lanes = 17\n", 9, "from 1 to 16, is 17");
     assert_refused(REQUIRED "lanes = 2\nlanes = 2\n", 10, "twice");
@@ -104,6 +129,24 @@ static void faults_name_line_and_remedy(void **state)
     assert_refused("network = \"Net\"\n", 1, "lower case");
     assert_refused("network = \"\"\n", 1, "1 to 32 bytes");
     assert_refused("network = net\n", 0, "option 'certificate_file' is missing");
+}
+
+/* Each of them libconfuse takes, and not as it looks. */
+static void nothing_is_taken_without_a_word(void **state)
+{
+    (void)state;
+    assert_refused(REQUIRED "/* number # of\nlanes = 7 */\nlanes = 8\n", 9, "begins with #");
+    assert_refused(REQUIRED "// lanes\n", 9, "begins with #");
+    assert_refused(REQUIRED "user = a//b\n", 9, "stands in quotes");
+    assert_refused(REQUIRED "\nuser = \"a\n", 10, "must end in its line");
+    assert_refused(REQUIRED "user = 'a\nb'\n", 9, "must end in its line");
+    assert_refused(REQUIRED "user = \"${HOME}\"\n", 9, "not put in");
+    assert_refused(REQUIRED "user = ${HOME}\n", 9, "not put in");
+    assert_refused(REQUIRED "user = \"a\\000b\"\n", 9, "by its number");
+    assert_refused(REQUIRED "lanes = 010\n", 9, "decimal");
+    assert_refused(REQUIRED "lanes = 0x3\n", 9, "decimal");
+    assert_refused(REQUIRED "listen = {\"h:1\"}\nlisten = {\"h:2\"}\n", 10, "twice");
+    assert_refused(REQUIRED "\"parse state\" = 1\n", 9, "no such option");
 }
 
 static void a_file_is_a_clock_in_development_only(void **state)
@@ -225,6 +268,7 @@ int main(void)
         cmocka_unit_test(defaults_fill_what_is_not_set),
         cmocka_unit_test(values_are_read),
         cmocka_unit_test(faults_name_line_and_remedy),
+        cmocka_unit_test(nothing_is_taken_without_a_word),
         cmocka_unit_test(a_file_is_a_clock_in_development_only),
         cmocka_unit_test(dumps_are_for_development_only),
         cmocka_unit_test(a_host_of_postgresql_has_its_address),
