@@ -81,6 +81,18 @@ static bool is_found_at_once(const char *hosts)
     return true;
 }
 
+/* What the text leaves out the environment or a service file may say. */
+static bool is_host_named(const PQconninfoOption *parts)
+{
+    const char *host = part_of(parts, "host"), *of_environment = getenv("PGHOST");
+    bool is_of_service = *part_of(parts, "service") || getenv("PGSERVICE");
+    if (*part_of(parts, "hostaddr") || getenv("PGHOSTADDR"))
+        return false;
+    if (!*host && is_of_service)
+        return true;
+    return !is_found_at_once(*host || !of_environment ? host : of_environment);
+}
+
 /* libpq's own words are not shown: they repeat parts of the text, which may hold a password. It
  * looks names up while the worker that asks serves nobody: so none is left to it. */
 static const char *check_conninfo(const char *value)
@@ -93,9 +105,11 @@ static const char *check_conninfo(const char *value)
         return "cannot be looked at without memory";
     if (!parts)
         return "must be a libpq connection string, such as host=/run/postgresql dbname=loyal";
-    bool is_named = !*part_of(parts, "hostaddr") && !is_found_at_once(part_of(parts, "host"));
+    bool is_named = is_host_named(parts);
     PQconninfoFree(parts);
-    return is_named ? "names a host, and looking it up would hold up every till: add its address, "
+    return is_named ? "names a host, here, in PGHOST or by a service, and looking it up would hold "
+                      "up every "
+                      "till: add its address, "
                       "hostaddr=..., and leave host for the certificate"
                     : NULL;
 }

@@ -168,7 +168,7 @@ static void a_host_of_postgresql_has_its_address(void **state)
 {
     (void)state;
     static const char *const bad[] = {"host=db.example", "postgresql://a@db/loyal",
-                                      "host=/run/postgresql,db"};
+                                      "host=/run/postgresql,db", "service=loyal"};
     static const char *const good[] = {"host=db.example hostaddr=192.0.2.7",
                                        "host=192.0.2.7",
                                        "host=::1",
@@ -189,6 +189,20 @@ static void a_host_of_postgresql_has_its_address(void **state)
             fail_msg("%s: %s", good[i], err.text);
         config_destroy(&config);
     }
+}
+
+static void a_host_of_the_environment_counts(void **state)
+{
+    (void)state;
+    assert_int_equal(setenv("PGHOST", "db.example", 1), 0);
+    assert_refused("postgres = \"dbname=loyal\"\n", 1, "add its address, hostaddr=");
+    assert_refused("postgres = \"host=/run/postgresql\"\n", 0, "is missing");
+    assert_int_equal(setenv("PGHOST", "/run/postgresql", 1), 0);
+    assert_refused("postgres = \"dbname=loyal\"\n", 0, "is missing");
+    assert_int_equal(unsetenv("PGHOST"), 0);
+    assert_int_equal(setenv("PGSERVICE", "loyal", 1), 0);
+    assert_refused("postgres = \"dbname=loyal\"\n", 1, "add its address, hostaddr=");
+    assert_int_equal(unsetenv("PGSERVICE"), 0);
 }
 
 /* libpq's words would repeat the half of it. */
@@ -272,6 +286,7 @@ int main(void)
         cmocka_unit_test(a_file_is_a_clock_in_development_only),
         cmocka_unit_test(dumps_are_for_development_only),
         cmocka_unit_test(a_host_of_postgresql_has_its_address),
+        cmocka_unit_test(a_host_of_the_environment_counts),
         cmocka_unit_test(no_fault_shows_a_password),
         cmocka_unit_test(a_missing_file_is_named),
         cmocka_unit_test(reload_keeps_what_needs_a_restart),
