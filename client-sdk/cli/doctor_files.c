@@ -91,7 +91,7 @@ void doctor_files(struct doctor *doctor)
     certificates(doctor, "certificate_file", doctor->config.certificate_file);
     certificates(doctor, "authority_file", doctor->config.authority_file);
     certificates(doctor, "my-certificate", doctor->cli->values[OPT_MY_CERTIFICATE]);
-    secret(doctor, "key_file", doctor->config.key_file, 07);
+    secret(doctor, "key_file", doctor->config.key_file, 037);
     secret(doctor, "keyring_file", doctor->config.keyring_file, 077);
     secret(doctor, "my-key", doctor->cli->values[OPT_MY_KEY], 077);
 }

@@ -37,8 +37,10 @@ static bool check_readable(const char *option, const char *path, mode_t forbidde
         return err_set_errno(err, errno, "%s: cannot be read: %s must be readable by loyald", path,
                              option);
     if (status.st_mode & forbidden)
-        return err_set(err, "%s: is open to others (mode %03o): chmod 640 or less it", path,
-                       (unsigned int)status.st_mode & 0777);
+        return err_set(err,
+                       "%s: has mode %03o: its group may read it and others nothing: chmod 640 "
+                       "or 600 it",
+                       path, (unsigned int)status.st_mode & 0777);
     return true;
 }
 
@@ -81,7 +83,7 @@ static bool check_dates(SSL_CTX *context, const char *path, struct err *err)
 static bool load_files(SSL_CTX *context, const struct tls_files *files, struct err *err)
 {
     if (!check_readable("certificate_file", files->certificate_file, 0, err) ||
-        !check_readable("key_file", files->key_file, 07, err) ||
+        !check_readable("key_file", files->key_file, S_IWGRP | S_IXGRP | S_IRWXO, err) ||
         !check_readable("authority_file", files->authority_file, 0, err))
         return false;
     if (SSL_CTX_use_certificate_chain_file(context, files->certificate_file) != 1)

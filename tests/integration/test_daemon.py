@@ -381,10 +381,17 @@ def test_check_config_reads_as_the_user_that_it_becomes(stack, own_files):
         assert done.returncode == 2 and "cannot be read" in done.stderr, done.stderr
 
 
-def test_check_config_of_a_key_that_others_may_read(stack, own_files):
-    os.chmod(f"{own_files}/server.key", 0o644)
-    done = check(changed(stack, "open", f'key_file = "{own_files}/server.key"'))
-    assert done.returncode == 2 and "server.key" in done.stderr
+@pytest.mark.parametrize("mode", [0o644, 0o641, 0o660, 0o650, 0o640, 0o600])
+def test_check_config_of_a_key_that_others_may_read(stack, own_files, mode):
+    """Its group may read it; whoever may write it could put his own in its place."""
+    os.chmod(f"{own_files}/server.key", mode)
+    done = check(changed(stack, "open", f'certificate_file = "{own_files}/server.crt"',
+                         f'key_file = "{own_files}/server.key"'))
+    if mode & 0o137:
+        assert done.returncode == 2 and f"server.key: has mode {mode:o}" in done.stderr, done.stderr
+        assert "chmod 640 or 600" in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
 
 
 def test_check_config_of_a_key_of_another_certificate(stack, own_files, world):

@@ -185,7 +185,8 @@ def test_ones_own_certificate_and_key_are_looked_at(stack):
 
 
 def test_secrets_that_others_can_read_are_named(stack):
-    for name, source, mode in (("keyring_file", "keyring", 0o640), ("key_file", "server/server.key", 0o644)):
+    for name, source, mode in (("keyring_file", "keyring", 0o640), ("key_file", "server/server.key", 0o644),
+                               ("key_file", "server/server.key", 0o660)):
         path = os.path.join(stack.dir, f"open-{name}")
         shutil.copy(os.path.join(stack.dir, source), path)
         os.chmod(path, mode)
