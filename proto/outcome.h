@@ -14,6 +14,10 @@
 #define OUTCOME_CODE(name) LOYAL__V1__RESULT_CODE__RESULT_CODE_##name
 #define OUTCOME_KIND(name) LOYAL__V1__OUTCOME_KIND__OUTCOME_KIND_##name
 
+/* Outcome.text and Outcome.field. */
+#define OUTCOME_TEXT_BYTES_MAX  300
+#define OUTCOME_FIELD_BYTES_MAX 160
+
 struct outcome {
     Loyal__V1__ResultCode code;
     Loyal__V1__OutcomeKind kind;

@@ -52,6 +52,15 @@ static enum stats_handshake class_of(const struct conn *conn, unsigned long code
     return is_of_time ? STATS_EXPIRED : STATS_UNTRUSTED;
 }
 
+/* What the operator must know to tell a till with an old certificate from a stranger. */
+static const char *reason_of(const struct conn *conn, unsigned long code)
+{
+    const char *reason = ERR_reason_error_string(code);
+    if (ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
+        reason = X509_verify_cert_error_string(SSL_get_verify_result(conn->ssl));
+    return reason ? reason : "unknown";
+}
+
 static void count_failed(struct conn *conn, enum stats_handshake class)
 {
     stats_add(&conn->server->stats->handshakes_failed[class], 1);
@@ -63,9 +72,10 @@ static void count_failed(struct conn *conn, enum stats_handshake class)
 static void refuse(struct conn *conn, unsigned long code)
 {
     struct handshakes *handshakes = &conn->server->handshakes;
-    const char *reason = ERR_reason_error_string(code);
+    char reason[128];
     if (handshakes->failed++ < FAILURES_TOLD)
-        log_info("handshake_failed", "reason=\"%s\"", reason ? reason : "unknown");
+        log_info("handshake_failed", "reason=%s",
+                 log_quote(reason, sizeof reason, reason_of(conn, code)));
     count_failed(conn, class_of(conn, code));
     conn_set_state(conn, CONN_CLOSING);
     conn->is_shut = conn->is_refused = true;

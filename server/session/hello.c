@@ -1,6 +1,7 @@
 /* Hello: who is it, does the reference know him, which version. Called by session.c's steps. A
  * certificate that the snapshot does not know is looked for in the newest reference before it is
  * refused; all that wait share one question to the database. */
+#include <stdio.h>
 #include <string.h>
 
 #include "config/config.h"
@@ -58,6 +59,20 @@ void hello_welcome(struct request *request)
     if (session->conn) {
         conn_welcome(session->conn);
         conn_resume(session->conn);
+    }
+    request_answer(request, &answer);
+}
+
+/* Registering helps a certificate that names somebody, no other. */
+void hello_refuse(struct request *request)
+{
+    char text[OUTCOME_TEXT_BYTES_MAX + 1];
+    const char *fault = request->session->identity_fault;
+    struct answer answer = answer_of(OUTCOME_CODE(NOT_IDENTIFIED));
+    if (fault) {
+        snprintf(text, sizeof text,
+                 "The certificate is refused: %s. Have the operator make another.", fault);
+        answer.text = text;
     }
     request_answer(request, &answer);
 }

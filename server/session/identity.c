@@ -6,6 +6,15 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
+/* what: is wrong with the subject alternative name. */
+static bool misnamed(struct err *err, const char *what, const char *network)
+{
+    return err_set(err,
+                   "its subject alternative name (SAN) %s; it must be one URI, "
+                   "loyal://%s/merchant/M/terminal/T or loyal://%s/operator/O",
+                   what, network, network);
+}
+
 static bool is_name_char(char c, bool first)
 {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (!first && (c == '-' || c == '_'));
@@ -46,9 +55,9 @@ bool identity_of_uri(const char *uri, size_t size, const char *network, struct i
     struct cursor cursor = {.at = uri, .end = uri + size};
     struct identity identity = {0};
     if (!take_word(&cursor, "loyal://"))
-        return err_set(err, "its URI does not begin with loyal://");
+        return misnamed(err, "does not begin with loyal://", network);
     if (!take_word(&cursor, network) || !take_word(&cursor, "/"))
-        return err_set(err, "its URI is of another network than %s", network);
+        return misnamed(err, "is of another network", network);
     if (take_word(&cursor, "merchant/")) {
         identity.role = IDENTITY_TERMINAL;
         take_name(&cursor, identity.merchant);
@@ -61,10 +70,7 @@ bool identity_of_uri(const char *uri, size_t size, const char *network, struct i
         cursor.failed = true;
     }
     if (cursor.failed || cursor.at != cursor.end)
-        return err_set(err,
-                       "its URI is neither loyal://%s/merchant/M/terminal/T nor "
-                       "loyal://%s/operator/O, names of [a-z0-9][a-z0-9_-]*, 1 to %d bytes",
-                       network, network, IDENTITY_NAME_BYTES_MAX);
+        return misnamed(err, "has no names of [a-z0-9][a-z0-9_-]*, 1 to 32 bytes", network);
     *out = identity;
     return true;
 }
@@ -76,16 +82,19 @@ static bool is_for_clients(X509 *certificate)
            (X509_get_extended_key_usage(certificate) & XKU_SSL_CLIENT);
 }
 
-/* The only URI, or NULL when there is none or more than one. */
-static const ASN1_IA5STRING *only_uri(const GENERAL_NAMES *names)
+/* The only URI, or NULL and *fault_out when there is none or more than one. */
+static const ASN1_IA5STRING *only_uri(const GENERAL_NAMES *names, const char **fault_out)
 {
     const ASN1_IA5STRING *found = NULL;
+    *fault_out = "holds no URI";
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
         if (name->type != GEN_URI)
             continue;
-        if (found)
+        if (found) {
+            *fault_out = "holds more than one URI";
             return NULL;
+        }
         found = name->d.uniformResourceIdentifier;
     }
     return found;
@@ -98,9 +107,12 @@ bool identity_of_certificate(X509 *certificate, const char *network, struct iden
         return err_set(err, "its extended key usage does not say clientAuth");
     struct identity identity;
     int critical = 0; /* -2: the extension stands in it more than once */
+    const char *fault = "";
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, &critical, NULL);
-    const ASN1_IA5STRING *uri = names ? only_uri(names) : NULL;
-    bool good = uri || err_set(err, "it has not exactly one URI as subject alternative name");
+    if (!names)
+        fault = critical == -1 ? "is missing" : "cannot be read, or is there twice";
+    const ASN1_IA5STRING *uri = names ? only_uri(names, &fault) : NULL;
+    bool good = uri || misnamed(err, fault, network);
     good = good && identity_of_uri((const char *)ASN1_STRING_get0_data(uri),
                                    (size_t)ASN1_STRING_length(uri), network, &identity, err);
     GENERAL_NAMES_free(names);

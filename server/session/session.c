@@ -76,9 +76,7 @@ void session_step(struct request *request, enum session_event event)
     case ACTION_WELCOME: hello_welcome(request); return;
     case ACTION_REFRESH: hello_refresh(request); return;
     case ACTION_DISPATCH: dispatch(request); return;
-    case ACTION_SAY_NOT_IDENTIFIED:
-        request_answer_code(request, OUTCOME_CODE(NOT_IDENTIFIED));
-        return;
+    case ACTION_SAY_NOT_IDENTIFIED: hello_refuse(request); return;
     case ACTION_SAY_WRONG_MERCHANT:
         request_answer_code(request, OUTCOME_CODE(WRONG_MERCHANT));
         return;
@@ -165,6 +163,7 @@ void session_release(struct session *session)
         return;
     TAILQ_REMOVE(&session->worker->sessions, session, in_worker);
     free(session->presences);
+    free(session->identity_fault);
     free(session);
 }
 
@@ -180,8 +179,10 @@ static void *on_opened(void *ctx, struct conn *conn, X509 *peer)
     session->state = SESSION_GREETING;
     TAILQ_INIT(&session->requests);
     TAILQ_INSERT_TAIL(&worker->sessions, session, in_worker);
-    if (!identity_of_certificate(peer, worker->config->network, &session->identity, &err))
+    if (!identity_of_certificate(peer, worker->config->network, &session->identity, &err)) {
         log_info("certificate_refused", "reason=\"%s\"", err.text);
+        session->identity_fault = strdup(err.text); /* without memory Hello says less */
+    }
     return session;
 }
 

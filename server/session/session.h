@@ -60,13 +60,12 @@ struct session {
     int64_t rests_until_us; /* clock_monotonic_us; 0: it is read */
     TAILQ_ENTRY(session) in_resting;
     struct identity identity;
+    char *identity_fault;         /* why the certificate names nobody; NULL: it names somebody */
     struct request_list requests; /* unanswered */
     uint64_t request_id_max;      /* ids above it are surely new */
     /* of the reference, once welcomed */
-    int32_t merchant_id; /* 0: an operator */
-    int32_t terminal_id; /* 0: an operator */
-    int32_t operator_id; /* 0: a terminal */
-    int32_t store_id;    /* 0: any */
+    int32_t merchant_id, terminal_id; /* 0: an operator */
+    int32_t operator_id, store_id;    /* 0: a terminal; any store */
     int16_t channel;
     char currency[4];
     struct presences *presences; /* NULL: none yet */
@@ -128,6 +127,7 @@ void session_release(struct session *session);
 /* ---- hello.c ---- */
 enum session_event hello_judge(struct request *request);
 void hello_welcome(struct request *request);
+void hello_refuse(struct request *request); /* NOT_IDENTIFIED */
 void hello_refresh(struct request *request);
 
 /* ---- request.c ---- */

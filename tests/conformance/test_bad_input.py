@@ -1,5 +1,7 @@
 """Whatever a client can send that is wrong: the code and the field that it is told, that nothing changes, and whether its
 connection lives on. One row a fault; the ranges of every field are in test_fields.py, a daemon's own files in test_daemon.py."""
+import re
+import ssl
 import struct
 import types
 
@@ -262,39 +264,61 @@ def of_another_authority(stack):
 
 
 NAME = "URI:loyal://town/merchant/acme/terminal/till-1"
-CERTIFICATES = {  # how it ends: in TLS, or by an answer to Hello
-    "expired": (lambda stack: stack.odd_bundle("expired", NAME, days=(-2, -1)), "alert"),
-    "not yet valid": (lambda stack: stack.odd_bundle("not-yet", NAME, days=(1, 2)), "alert"),
-    "self-signed": (self_signed, "alert"),
-    "of another authority": (of_another_authority, "alert"),
-    "with serverAuth only": (lambda stack: stack.odd_bundle("server-only", NAME, usage="serverAuth"), "alert"),
-    "signed with SHA-1": (lambda stack: stack.odd_bundle("sha1", NAME, digest="sha1"), "alert"),
-    "without a SAN": (lambda stack: stack.odd_bundle("no-san", None), "NOT_IDENTIFIED"),
-    "with two SANs": (lambda stack: stack.odd_bundle("two-sans", NAME + "," + NAME), "NOT_IDENTIFIED"),
+# What the client sees, an alert of TLS or an answer to Hello, and the reason: in the daemon's log, and in the answer's text.
+CERTIFICATES = {
+    "expired": (lambda stack: stack.odd_bundle("expired", NAME, days=(-2, -1)),
+                "SSLV3_ALERT_CERTIFICATE_EXPIRED", "certificate has expired"),
+    "not yet valid": (lambda stack: stack.odd_bundle("not-yet", NAME, days=(1, 2)),
+                      "SSLV3_ALERT_BAD_CERTIFICATE", "certificate is not yet valid"),
+    "self-signed": (self_signed, "TLSV1_ALERT_UNKNOWN_CA", "self-signed certificate"),
+    "of another authority": (of_another_authority, "TLSV1_ALERT_UNKNOWN_CA", "unable to get local issuer certificate"),
+    "with serverAuth only": (lambda stack: stack.odd_bundle("server-only", NAME, usage="serverAuth"),
+                             "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE", "unsuitable certificate purpose"),
+    "signed with SHA-1": (lambda stack: stack.odd_bundle("sha1", NAME, digest="sha1"),
+                          "SSLV3_ALERT_BAD_CERTIFICATE", "CA signature digest algorithm too weak"),
+    "good, but in TLS 1.2": (lambda stack: stack.odd_bundle("old-tls", NAME), "TLSV1_ALERT_PROTOCOL_VERSION",
+                             "unsupported protocol"),
+    "without a SAN": (lambda stack: stack.odd_bundle("no-san", None), "NOT_IDENTIFIED",
+                      "its subject alternative name (SAN) is missing"),
+    "with two SANs": (lambda stack: stack.odd_bundle("two-sans", NAME + "," + NAME), "NOT_IDENTIFIED",
+                      "its subject alternative name (SAN) holds more than one URI"),
+    "with a SAN of another network": (lambda stack: stack.odd_bundle("city", NAME.replace("town", "city")), "NOT_IDENTIFIED",
+                                      "its subject alternative name (SAN) is of another network"),
+    "for no use": (lambda stack: stack.odd_bundle("no-use", NAME, usage=None), "NOT_IDENTIFIED",
+                   "its extended key usage does not say clientAuth"),
 }
+SAN = "it must be one URI, loyal://town/merchant/M/terminal/T or loyal://town/operator/O"
 
 
-def careless(bundle):
+def careless(bundle, name):
     """A client that would present even a certificate that its own OpenSSL finds too weak."""
     context = tls_context(bundle.authority)
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     context.load_cert_chain(bundle.certificate, bundle.key)
+    if "TLS 1.2" in name:
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 
 @pytest.mark.parametrize("name", CERTIFICATES)
 def test_a_bad_certificate_gets_no_session(world, stack, database, name):
-    make, end = CERTIFICATES[name]
+    make, end, reason = CERTIFICATES[name]
     bundle, before, start = make(stack), state_of(database), stack.log.mark()
+    answer = None
     try:
-        with Connection(stack.port, bundle, hello=None, context=careless(bundle)) as connection:
-            connection.hello("acme").refused("NOT_IDENTIFIED")
+        with Connection(stack.port, bundle, hello=None, context=careless(bundle, name)) as connection:
+            answer = connection.hello("acme").refused("NOT_IDENTIFIED")
             connection.wait_closed()
-            found = "NOT_IDENTIFIED"
+            found = answer.code
     except Closed as closed:
-        found = "alert" if closed.alert else "closed without a word"
+        found = closed.alert
+    except ssl.SSLError as error:  # TLS 1.2 tells it before the handshake is done
+        found = error.reason
     assert found == end
-    if end == "alert":
-        stack.log.wait("handshake_failed reason=", start)
+    if answer:
+        assert reason in answer.outcome.text and "Have the operator make another" in answer.outcome.text
+        assert ("SAN" in reason) == (SAN in answer.outcome.text)
+    event = "certificate_refused" if answer else "handshake_failed"
+    stack.log.wait(re.escape(f'{event} reason="{reason}') + ("" if answer else '"'), start)
     world.tills["acme"].connection.call("ping").ok()
     assert state_of(database) == before
