@@ -113,7 +113,7 @@ def examples(pb):
         "lines": [{"product": "milk", "quantity_milli": 1000, "amount_minor": 1999}, {"product": "bag"}]}}
     elsewhere = {"member": {"identifier": card}, "purpose": 1, "filter": {"categories": ["coffee"], "date_first": 20240501}}
     refused = {"kind": result.OUTCOME_KIND_REFUSED, "code": result.RESULT_CODE_NOT_ENOUGH_POINTS,
-               "text": "The member has fewer points than asked for."}
+               "text": "The member has fewer points than asked for.", "field": "redeem.points"}
     balance = {"ref": REF, "balance": {"available": 120, "as_of_us": 1717243200000000}}
 
     def hello(first, last):
@@ -132,16 +132,18 @@ def examples(pb):
     too_long["length"] = 65537
     return [
         ask("hello", hello(1, 1), "hello"),
-        ask("hello-of-tomorrow", hello(7, 9), "UNSUPPORTED_VERSION"),
-        ask("ping-before-hello", ping, "UNEXPECTED_MESSAGE"),
+        ask("hello-of-tomorrow", hello(7, 9), "UNSUPPORTED_VERSION", field="hello.version_min"),
+        ask("ping-before-hello", ping, "UNEXPECTED_MESSAGE", field="ping"),
         ask("ping", ping, "ping", **after),
-        ask("balance-of-nobody", request(id=3, get_balance={"member": {"identifier": card}}), "UNKNOWN_MEMBER", **after),
-        ask("redeem-for-nobody", request(id=4, deadline_ms=2000, redeem=late), "UNKNOWN_MEMBER", **after),
-        ask("purchases-of-nobody", request(id=10, query_purchases=elsewhere), "UNKNOWN_MEMBER", **after),
+        ask("balance-of-nobody", request(id=3, get_balance={"member": {"identifier": card}}), "UNKNOWN_MEMBER",
+            field="get_balance.member", **after),
+        ask("redeem-for-nobody", request(id=4, deadline_ms=2000, redeem=late), "UNKNOWN_MEMBER", field="redeem.member", **after),
+        ask("purchases-of-nobody", request(id=10, query_purchases=elsewhere), "UNKNOWN_MEMBER", field="query_purchases.member", **after),
         ask("cursor-made-up", request(id=11, list_members_never_met={"purpose": 2, "page_rows": 100, "cursor": bytes(48)}),
-            "CURSOR_INVALID", **after),
-        ask("list-as-a-till", request(id=5, list_merchants={}), "NOT_ALLOWED", **after),
-        ask("disclosures-as-a-till", request(id=12, list_disclosures={"member": {"ref": REF}}), "NOT_ALLOWED", **after),
+            "CURSOR_INVALID", field="list_members_never_met.cursor", **after),
+        ask("list-as-a-till", request(id=5, list_merchants={}), "NOT_ALLOWED", field="list_merchants", **after),
+        ask("disclosures-as-a-till", request(id=12, list_disclosures={"member": {"ref": REF}}), "NOT_ALLOWED",
+            field="list_disclosures", **after),
         ask("line-without-quantity", request(id=6, earn=free), "INVALID_FIELD",
             field="earn.purchase.lines[1].quantity_milli", **after),
         ask("unknown-message", bytes.fromhex("0807b20400"), "INVALID_FIELD", field="#70", **after),
@@ -168,10 +170,11 @@ def fields_missing(text, pb):
 def results_wrong(text):
     with open(os.path.join(HERE, "outcome.c"), encoding="utf-8") as file:
         source = file.read()
-    rows = re.findall(r"^    ROW\((\w+), (\w+), (\w+), (\w+),", source, re.M)
-    table = re.findall(r"^\| \d+ `(\w+)` \| (\w+) \| ([^|]*) \|", text, re.M)
-    expected = [(name, kind, "yes" if recorded == "RECORDED" else "") for name, kind, recorded, _ in rows]
-    found = [(name, kind, recorded.strip()) for name, kind, recorded in table]
+    rows = re.findall(r"^    ROW\((\w+), (\w+), (\w+), \w+,\s+((?:\"[^\"]*\"\s*)+),", source, re.M)
+    table = re.findall(r"^\| \d+ `(\w+)` \| (\w+) \| ([^|]*)\|([^|]*)\|", text, re.M)
+    expected = [(name, kind, "yes" if recorded == "RECORDED" else "", "".join(re.findall(r'"([^"]*)"', fields)))
+                for name, kind, recorded, fields in rows]
+    found = [(name, kind, recorded.strip(), fields.strip().replace("`", "")) for name, kind, recorded, fields in table]
     if not rows or expected != found:
         yield f"the table of results is not that of outcome.c: {set(expected) ^ set(found) or 'order'}"
 

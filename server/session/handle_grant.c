@@ -74,6 +74,7 @@ static bool recipient_read(struct request *request, const Loyal__V1__Grant *gran
     if (!*grant->recipient || !strcmp(grant->recipient, session->identity.merchant))
         return true;
     struct answer answer = answer_of(OUTCOME_CODE(NOT_ALLOWED));
+    answer.field = "set_grant.grant.recipient";
     answer.text = "A terminal records grants towards its own merchant only.";
     request_answer(request, &answer);
     return false;
@@ -114,8 +115,10 @@ static bool granting_read(struct request *request, struct granting *granting)
         return false;
     }
     granting->source = *grant->source ? merchant_of(request, grant->source) : 0;
+    struct answer unknown = answer_of(OUTCOME_CODE(UNKNOWN_MERCHANT));
+    unknown.field = "set_grant.grant.source";
     if (granting->source < 0)
-        request_answer_code(request, OUTCOME_CODE(UNKNOWN_MERCHANT));
+        request_answer(request, &unknown);
     else if (granting->source == granting->recipient)
         refuse_field(request, "set_grant.grant.source",
                      "must be another merchant than the recipient");

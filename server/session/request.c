@@ -158,6 +158,10 @@ void request_answer(struct request *request, const struct answer *of_handler)
     if (answer->code == OUTCOME_CODE(NOT_IDENTIFIED) && session->state == SESSION_OPEN)
         session_lose_right(session);
     struct answer own = *answer;
+    char field[OUTCOME_FIELD_BYTES_MAX + 1];
+    if (!own.field &&
+        outcome_field(outcome_of((Loyal__V1__ResultCode)own.code), request->message, field))
+        own.field = field;
     if (own.retry_after_ms == 0)
         own.retry_after_ms = request->retry_after_ms;
     if (!request->is_answered)

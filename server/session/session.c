@@ -99,7 +99,11 @@ void session_handle(struct request *request)
 {
     bool is_hello = request->message->body_case == LOYAL__V1__REQUEST__BODY_HELLO;
     if (is_duplicate(request->session, request)) {
-        request_answer_code(request, OUTCOME_CODE(UNEXPECTED_MESSAGE));
+        struct answer answer = answer_of(OUTCOME_CODE(UNEXPECTED_MESSAGE));
+        answer.field = "id";
+        answer.text =
+            "A request with this id is not answered yet. Use an id again after its answer.";
+        request_answer(request, &answer);
         return;
     }
     session_step(request, is_hello ? hello_judge(request) : EVENT_REQUEST);
@@ -194,8 +198,8 @@ static void on_frame(void *owner, const uint8_t *bytes, size_t size)
 static void on_garbled(void *owner, bool too_long)
 {
     struct answer answer = answer_of(OUTCOME_CODE(MALFORMED));
-    if (too_long)
-        answer.text = "The frame is longer than Limits.request_bytes_max.";
+    answer.text = too_long ? "The frame is longer than Limits.request_bytes_max."
+                           : "The frame's length is 0: each holds a message.";
     session_garbled(owner);
     answer_send(owner, 0, &answer);
 }

@@ -102,7 +102,7 @@ struct request {
 struct answer {
     int code;          /* of loyal.v1.ResultCode */
     const char *text;  /* NULL: the code's own */
-    const char *field; /* of INVALID_FIELD */
+    const char *field; /* NULL: the code's own */
     bool recorded;
     uint32_t retry_after_ms;      /* of kind RETRY; 0: the code's own */
     Loyal__V1__Response response; /* body_case and body */

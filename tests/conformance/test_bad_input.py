@@ -1,5 +1,6 @@
-"""Whatever a client can send that is wrong: the code and the field that it is told, that nothing changes, and whether its
-connection lives on. One row a fault; the ranges of every field are in test_fields.py, a daemon's own files in test_daemon.py."""
+"""Whatever a client can send that is wrong: the code, the field and the reason that it is told, that nothing changes, and
+whether its connection lives on. One row a fault; the ranges of every field are in test_fields.py, a daemon's own files in
+test_daemon.py."""
 import re
 import ssl
 import struct
@@ -132,50 +133,69 @@ def expired_cursor(at):
 
 FAULTS = {
     # frames
-    "a frame of length 0": (raw(struct.pack(">I", 0)), "MALFORMED", "", CUT),
-    "a frame over the limit": (raw(struct.pack(">I", 65537)), "MALFORMED", "", CUT),
-    "a frame of 2^32-1 bytes": (raw(struct.pack(">I", 0xFFFFFFFF)), "MALFORMED", "", CUT),
-    "a bad request, one byte at a time": (one_byte_at_a_time, "INVALID_FIELD", "redeem.points"),
-    "a bad request with a good one glued to it": (two_glued, "INVALID_FIELD", "redeem.points"),
+    "a frame of length 0": (raw(struct.pack(">I", 0)), "MALFORMED", "", "length is 0", CUT),
+    "a frame over the limit": (raw(struct.pack(">I", 65537)), "MALFORMED", "", "longer than Limits", CUT),
+    "a frame of 2^32-1 bytes": (raw(struct.pack(">I", 0xFFFFFFFF)), "MALFORMED", "", "longer than Limits", CUT),
+    "a bad request, one byte at a time": (one_byte_at_a_time, "INVALID_FIELD", "redeem.points", "neither 0 nor empty"),
+    "a bad request with a good one glued to it": (two_glued, "INVALID_FIELD", "redeem.points", "neither 0 nor empty"),
     # messages
-    "not protobuf": (raw(frame(b"\x0b\x0c")), "MALFORMED", "", CUT),
-    "an unknown message": (packed("08 01 b2 04 00"), "INVALID_FIELD", "#70"),
-    "no message": (packed("08 01"), "INVALID_FIELD", "body"),
-    "two messages": (packed("08 01 5a 00 aa 01 00"), "INVALID_FIELD", "find_member"),
+    "not protobuf": (raw(frame(b"\x0b\x0c")), "MALFORMED", "", "a group", CUT),
+    "an unknown message": (packed("08 01 b2 04 00"), "INVALID_FIELD", "#70", "no field of Request"),
+    "no message": (packed("08 01"), "INVALID_FIELD", "body", "one of its members must be there"),
+    "two messages": (packed("08 01 5a 00 aa 01 00"), "INVALID_FIELD", "find_member", "together with ping"),
     "an enum out of range": (packed("08 01 aa 01 07 0a 05 08 63 12 01 61"), "INVALID_FIELD",
-                             "find_member.identifier.kind"),
-    "invalid UTF-8": (packed("08 01 aa 01 08 0a 06 08 01 12 02 c3 28"), "INVALID_FIELD", "find_member.identifier.value"),
-    "a NUL": (packed("08 01 aa 01 09 0a 07 08 01 12 03 31 00 32"), "INVALID_FIELD", "find_member.identifier.value"),
+                             "find_member.identifier.kind", "no value 99"),
+    "invalid UTF-8": (packed("08 01 aa 01 08 0a 06 08 01 12 02 c3 28"), "INVALID_FIELD", "find_member.identifier.value", "UTF-8"),
+    "a NUL": (packed("08 01 aa 01 09 0a 07 08 01 12 03 31 00 32"), "INVALID_FIELD", "find_member.identifier.value", "NUL"),
     "201 basket lines": (earn(lines=[{"product": "p", "quantity_milli": 1000, "amount_minor": 1}] * 201),
-                         "INVALID_FIELD", "earn.purchase.lines"),
-    "32,500 empty messages": (empty_lines(32500), "INVALID_FIELD", "earn.purchase.lines[0].quantity_milli"),
+                         "INVALID_FIELD", "earn.purchase.lines", "200"),
+    "32,500 empty messages": (empty_lines(32500), "INVALID_FIELD", "earn.purchase.lines[0].quantity_milli",
+                              "neither 0 nor empty"),
     # numbers
-    "no points": (lambda at: at.till.redeem(at.card, 0), "INVALID_FIELD", "redeem.points"),
-    "points below 0": (lambda at: at.till.redeem(at.card, -1), "INVALID_FIELD", "redeem.points"),
-    "INT64_MAX points": (lambda at: at.till.redeem(at.card, INT64_MAX), "INVALID_FIELD", "redeem.points"),
-    "an amount below 0": (earn(amount=-1), "INVALID_FIELD", "earn.purchase.amount_minor"),
-    "an amount of INT64_MAX": (earn(amount=INT64_MAX), "INVALID_FIELD", "earn.purchase.amount_minor"),
+    "no points": (lambda at: at.till.redeem(at.card, 0), "INVALID_FIELD", "redeem.points", "neither 0 nor empty"),
+    "points below 0": (lambda at: at.till.redeem(at.card, -1), "INVALID_FIELD", "redeem.points", "not -1"),
+    "INT64_MAX points": (lambda at: at.till.redeem(at.card, INT64_MAX), "INVALID_FIELD", "redeem.points", "1 to 1000000000000000,"),
+    "an amount below 0": (earn(amount=-1), "INVALID_FIELD", "earn.purchase.amount_minor", "not -1"),
+    "an amount of INT64_MAX": (earn(amount=INT64_MAX), "INVALID_FIELD", "earn.purchase.amount_minor", "0 to 1000000000000000,"),
     "a line of INT64_MAX": (earn(lines=[{"product": "p", "quantity_milli": INT64_MAX, "amount_minor": 1}]),
-                            "INVALID_FIELD", "earn.purchase.lines[0].quantity_milli"),
+                            "INVALID_FIELD", "earn.purchase.lines[0].quantity_milli", "1 to 1000000000000,"),
     "a reversal of nothing": (lambda at: at.till.reverse(at.card, at.earned.key, amount=0), "INVALID_FIELD",
-                              "reverse.amount_minor"),
-    "a sum that overflows": (lambda at: at.giant.earn(at.rich, 10 ** 15), "BALANCE_LIMIT", ""),
-    "more paid in points than it cost": (earn(paid=101), "INVALID_FIELD", "earn.purchase.paid_in_points_minor"),
-    "a currency that nobody has": (earn(currency="XXX"), "WRONG_CURRENCY", ""),
-    "a currency that is none": (earn(currency="eur"), "INVALID_FIELD", "earn.purchase.currency"),
+                              "reverse.amount_minor", "not 0"),
+    "a sum that overflows": (lambda at: at.giant.earn(at.rich, 10 ** 15), "BALANCE_LIMIT", "earn.purchase.amount_minor",
+                             "range of 64 bits"),
+    "more paid in points than it cost": (earn(paid=101), "INVALID_FIELD", "earn.purchase.paid_in_points_minor",
+                                         "at most amount_minor"),
+    "a currency that nobody has": (earn(currency="XXX"), "WRONG_CURRENCY", "earn.purchase.currency", "merchant's currency"),
+    "a currency that is none": (earn(currency="eur"), "INVALID_FIELD", "earn.purchase.currency", "three capital letters"),
+    "more points than there are": (lambda at: at.till.redeem(at.card, 10 ** 9), "NOT_ENOUGH_POINTS", "redeem.points",
+                                   "fewer points"),
     # what belongs to others
-    "Hello for another merchant": (hello_of_another, "WRONG_MERCHANT", ""),
-    "another merchant's purchase reversed": (lambda at: at.beta.reverse(at.card, at.earned.key), "NO_ORIGINAL", ""),
-    "another merchant's ref": (lambda at: at.beta.earn(at.till.ref(at.card), 100), "UNKNOWN_MEMBER", ""),
-    "another merchant's cursor": (lambda at: entries_with(at.beta, at, at.cursor), "CURSOR_INVALID", ""),
-    "a changed cursor": (changed_cursor, "CURSOR_INVALID", ""),
-    "an expired cursor": (expired_cursor, "CURSOR_INVALID", ""),
+    "Hello for another merchant": (hello_of_another, "WRONG_MERCHANT", "hello.merchant", "another merchant"),
+    "what operators ask": (lambda at: at.till.call("list_merchants", {}), "NOT_ALLOWED", "list_merchants", "role"),
+    "another merchant's purchase reversed": (lambda at: at.beta.reverse(at.card, at.earned.key), "NO_ORIGINAL",
+                                             "reverse.original_key", "no original"),
+    "another merchant's ref": (lambda at: at.beta.earn(at.till.ref(at.card), 100), "UNKNOWN_MEMBER", "earn.member",
+                               "not issued to this merchant"),
+    "another merchant's cursor": (lambda at: entries_with(at.beta, at, at.cursor), "CURSOR_INVALID", "list_entries.cursor",
+                                  "cursor"),
+    "a changed cursor": (changed_cursor, "CURSOR_INVALID", "list_entries.cursor", "changed"),
+    "an expired cursor": (expired_cursor, "CURSOR_INVALID", "list_entries.cursor", "older than an hour"),
     # keys and receipts
-    "the same key with another body": (lambda at: at.till.earn(at.card, 999, key=at.earned.key), "KEY_REUSED", ""),
-    "a key too old": (lambda at: at.till.earn(at.card, 100, key=at.till.key(-36 * DAY_S * 10 ** 6)), "TOO_OLD", ""),
-    "a key in the future": (lambda at: at.till.earn(at.card, 100, key=at.till.key(HOUR_S * 10 ** 6)), "KEY_IN_FUTURE", ""),
-    "a receipt under a new key": (lambda at: at.till.earn(at.card, 1000, receipt=at.receipt), "DUPLICATE_RECEIPT", ""),
-    "a suspended member": (lambda at: at.till.earn(at.suspended, 100), "MEMBER_SUSPENDED", ""),
+    "the same key with another body": (lambda at: at.till.earn(at.card, 999, key=at.earned.key), "KEY_REUSED", "earn.key",
+                                       "another request"),
+    "a key too old": (lambda at: at.till.earn(at.card, 100, key=at.till.key(-36 * DAY_S * 10 ** 6)), "TOO_OLD", "earn.key",
+                      "older than the window"),
+    "a key in the future": (lambda at: at.till.earn(at.card, 100, key=at.till.key(HOUR_S * 10 ** 6)), "KEY_IN_FUTURE",
+                            "earn.key", "ahead of the server's"),
+    "a receipt under a new key": (lambda at: at.till.earn(at.card, 1000, receipt=at.receipt), "DUPLICATE_RECEIPT",
+                                  "earn.purchase.occasion.receipt", "under another key"),
+    "a suspended member": (lambda at: at.till.earn(at.suspended, 100), "MEMBER_SUSPENDED", "earn.member", "suspended"),
+    "a store that is none": (lambda at: at.till.earn(at.card, 100, store="nowhere"), "UNKNOWN_STORE",
+                             "earn.purchase.occasion.store", "no such store"),
+    "a grant of a source that is none": (lambda at: at.till.grant(at.card, source="nobody"), "UNKNOWN_MERCHANT",
+                                         "set_grant.grant.source", "no such merchant"),
+    "a grant to another merchant": (lambda at: at.till.grant(at.card, recipient="beta"), "NOT_ALLOWED",
+                                    "set_grant.grant.recipient", "own merchant"),
 }
 
 
@@ -202,7 +222,7 @@ def at(shared_world, stack):
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_named_and_changes_nothing(world, database, at, name):
-    send, code, named, *cut = FAULTS[name]
+    send, code, named, reason, *cut = FAULTS[name]
     before = state_of(database)
     with Till(world, "acme", world.bundles["acme"]) as till:
         at.till = till
@@ -210,7 +230,7 @@ def test_a_fault_is_named_and_changes_nothing(world, database, at, name):
             at.cursor = entries_with(till, at, b"").ok().cursor
         reply = send(at)
         assert reply.code == code and reply.field == named, reply
-        assert reply.outcome.text, "told without words"
+        assert reason in reply.outcome.text, reply
         if cut:
             till.connection.wait_closed()
         else:

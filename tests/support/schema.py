@@ -7,7 +7,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from support.paths import PROTOCOL
 from support.proto import AMOUNT, BASKET, MERCHANT_AND_DATE, MESSAGES, Response, result
 
-ROW = re.compile(r"^\| (\d+) `(\w+)` \| (\w+) \| (yes)? *\|", re.M)
+ROW = re.compile(r"^\| (\d+) `(\w+)` \| (\w+) \| (yes)? *\|([^|]*)\|", re.M)
 TEXT_MAX, FIELD_MAX, RETRY_MS_MAX = 300, 160, 60000
 REF_BYTES, KEY_BYTES, CURSOR_BYTES_MAX = 17, 16, 256
 BYTES = {"ref": REF_BYTES, "refs": REF_BYTES, "purchase_id": REF_BYTES, "entry_key": KEY_BYTES, "grant_key": KEY_BYTES,
@@ -20,7 +20,8 @@ CLOSES = {"MALFORMED", "NOT_IDENTIFIED", "WRONG_MERCHANT"}
 def _table():
     with open(PROTOCOL, encoding="utf-8") as file:
         rows = ROW.findall(file.read())
-    return {name: (int(number), kind, recorded == "yes") for number, name, kind, recorded in rows}
+    return {name: (int(number), kind, recorded == "yes", fields.replace("`", "").split())
+            for number, name, kind, recorded, fields in rows}
 
 
 TABLE = _table()
@@ -135,19 +136,28 @@ def _check_body(body, name, code):
             assert value >= 0, f"{name}.{field.name} is negative"
 
 
-def _check_outcome(outcome):
+def _check_field(field, code, message):
+    """Whether the field is one that the code is about, in this message (None: not known)."""
+    paths = TABLE[code][3]
+    if code == "INVALID_FIELD":
+        assert field, "INVALID_FIELD without a field"
+    elif not paths:
+        assert not field or code == "MALFORMED", f"{code} names field {field}"
+    elif field != "id" or code != "UNEXPECTED_MESSAGE":
+        body, _, path = field.partition(".")
+        assert message in (body, None) and (path or ".") in paths, f"{code} of {message} names field {field!r}"
+
+
+def _check_outcome(outcome, message):
     code, kind = code_name(outcome), kind_name(outcome)
     assert code in TABLE, f"code {code} is not in PROTOCOL.md"
-    number, kind_wanted, may_record = TABLE[code]
+    number, kind_wanted, may_record, _ = TABLE[code]
     assert outcome.code == number
     assert kind == kind_wanted, f"{code} came as {kind}, PROTOCOL.md says {kind_wanted} (R36)"
     assert len(outcome.text.encode()) <= TEXT_MAX
     assert len(outcome.field.encode()) <= FIELD_MAX
     assert code == "OK" or outcome.text, f"{code} without a text"
-    if code == "INVALID_FIELD":
-        assert outcome.field, "INVALID_FIELD without a field"
-    elif code != "MALFORMED":
-        assert not outcome.field, f"{code} names field {outcome.field}"
+    _check_field(outcome.field, code, message)
     assert outcome.retry_after_ms <= RETRY_MS_MAX
     assert kind == "RETRY" or outcome.retry_after_ms == 0, f"{code} with a delay"
     assert kind != "RETRY" or outcome.retry_after_ms > 0, f"{code} without a delay"
@@ -162,11 +172,11 @@ def check(data, asked):
     assert response.ParseFromString(data) == len(data)
     _walk(response, "")
     assert response.HasField("outcome"), "a reply without an outcome"
-    code = _check_outcome(response.outcome)
+    message = asked.get(response.id)
+    code = _check_outcome(response.outcome, message)
     name = response.WhichOneof("body")
     if response.id == 0:
         assert code == "MALFORMED" or None in asked.values(), f"{code} with id 0"
-    message = asked.get(response.id)
     assert response.id == 0 or response.id in asked, f"a reply to {response.id}, which is not in flight"
     if response.outcome.recorded:
         assert message in KEYED | {None}, f"{message} is said to be recorded"

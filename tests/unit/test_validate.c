@@ -1,6 +1,6 @@
-/* Owns the tests of the two tables: what each field may hold (rules, as the validator applies them)
- * and what each result means (R33, R36). Run by tests/run; needs no daemon and no database.
- * What hostile bytes can do is in test_frame.c.
+/* Owns the tests of the table of what each field may hold (rules, as the validator applies them).
+ * Run by tests/run; needs no daemon and no database. What hostile bytes can do is in test_frame.c,
+ * what each result means in test_outcome.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,6 @@
 
 #include "frame.h"
 #include "loyal/v1/envelope.pb-c.h"
-#include "outcome.h"
 #include "rules.h"
 #include "validate.h"
 
@@ -450,70 +449,6 @@ static void the_table_has_a_row_for_each_field_of_each_request(void **state)
     }
 }
 
-/* --- the table of results --- */
-
-static void R36_every_code_has_one_row_in_order_of_precedence(void **state)
-{
-    (void)state;
-    size_t n;
-    const struct outcome *rows = outcome_all(&n);
-    const ProtobufCEnumDescriptor *codes = &loyal__v1__result_code__descriptor;
-    assert_int_equal(n + 1, codes->n_values); /* all but UNSPECIFIED */
-    for (size_t i = 0; i < n; i++) {
-        char name[80];
-        snprintf(name, sizeof(name), "RESULT_CODE_%s", rows[i].name);
-        assert_int_equal(rows[i].code, codes->values[i + 1].value);
-        assert_string_equal(name, codes->values[i + 1].name);
-        assert_ptr_equal(outcome_of(rows[i].code), &rows[i]);
-        assert_ptr_equal(outcome_by_name(rows[i].name), &rows[i]);
-        assert_non_null(outcome_kind_name(rows[i].kind));
-        assert_in_range(strlen(rows[i].text), 5, 300);
-    }
-    assert_null(outcome_of(OUTCOME_CODE(UNSPECIFIED)));
-    assert_null(outcome_of((Loyal__V1__ResultCode)9999));
-    assert_null(outcome_by_name("NO_SUCH"));
-    assert_null(outcome_kind_name(OUTCOME_KIND(UNSPECIFIED)));
-}
-
-static void R36_kinds_are_what_the_client_must_do(void **state)
-{
-    (void)state;
-    size_t n;
-    const struct outcome *rows = outcome_all(&n);
-    for (size_t i = 0; i < n; i++) {
-        Loyal__V1__ResultCode code = rows[i].code;
-        Loyal__V1__OutcomeKind expected = OUTCOME_KIND(REFUSED);
-        if (code == OUTCOME_CODE(OK))
-            expected = OUTCOME_KIND(OK);
-        else if (code == OUTCOME_CODE(OUTCOME_UNKNOWN))
-            expected = OUTCOME_KIND(UNKNOWN);
-        else if (code == OUTCOME_CODE(OVERLOADED) || code == OUTCOME_CODE(NOT_READY) ||
-                 code == OUTCOME_CODE(DEADLINE_EXCEEDED) || code == OUTCOME_CODE(TRANSIENT))
-            expected = OUTCOME_KIND(RETRY);
-        assert_int_equal(rows[i].kind, expected);
-        assert_int_equal(rows[i].closes, code == OUTCOME_CODE(MALFORMED) ||
-                                             code == OUTCOME_CODE(NOT_IDENTIFIED) ||
-                                             code == OUTCOME_CODE(WRONG_MERCHANT));
-    }
-}
-
-static void R33_what_depends_on_a_member_s_state_is_recorded(void **state)
-{
-    (void)state;
-    static const char *RECORDED[] = {"REVERSED_BEFORE",  "DUPLICATE_RECEIPT", "NO_ORIGINAL",
-                                     "ALREADY_REVERSED", "EXCEEDS_ORIGINAL",  "NOT_ENOUGH_POINTS",
-                                     "BALANCE_LIMIT",    "MEMBER_SUSPENDED"};
-    size_t n, n_recorded = 0;
-    const struct outcome *rows = outcome_all(&n);
-    for (size_t i = 0; i < n; i++) {
-        n_recorded += rows[i].recorded;
-        assert_true(!rows[i].recorded || rows[i].kind == OUTCOME_KIND(REFUSED));
-    }
-    for (size_t i = 0; i < sizeof(RECORDED) / sizeof(RECORDED[0]); i++)
-        assert_true(outcome_by_name(RECORDED[i])->recorded);
-    assert_int_equal(n_recorded, sizeof(RECORDED) / sizeof(RECORDED[0]));
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -530,9 +465,6 @@ int main(void)
         TEST(operator_rules),
         TEST(each_truncation_is_refused_and_each_prefix_read_in_bounds),
         TEST(each_flipped_bit_is_refused_or_safe_to_unpack),
-        cmocka_unit_test(R36_every_code_has_one_row_in_order_of_precedence),
-        cmocka_unit_test(R36_kinds_are_what_the_client_must_do),
-        cmocka_unit_test(R33_what_depends_on_a_member_s_state_is_recorded),
         TEST(the_table_has_a_row_for_each_field_of_each_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

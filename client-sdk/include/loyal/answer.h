@@ -39,7 +39,7 @@ struct loyal_answer {
     enum loyal_code code;
     const char *code_name; /* "NOT_ENOUGH_POINTS" */
     const char *text;      /* for people; never NULL */
-    const char *field;     /* never NULL */
+    const char *field; /* of the request, what it is about: "earn.purchase.currency"; never NULL */
     uint32_t retry_after_ms;
     bool recorded;     /* the effect is of an earlier request with this key */
     uint32_t attempts; /* how often it was sent */
