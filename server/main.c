@@ -15,6 +15,7 @@
 #include "admin/privileges.h"
 #include "admin/upgrade.h"
 #include "base/log.h"
+#include "base/reserve.h"
 #include "base/secret.h"
 #include "base/zone.h"
 #include "engine/maintenance.h"
@@ -308,6 +309,7 @@ static int run(struct program *program)
     bool is_child = false;
     signal(SIGPIPE, SIG_IGN);
     log_open();
+    reserve_open();
     if (!read_files(program, &err))
         return fail(program, EXIT_CONFIG, &err);
     privileges_raise_files();

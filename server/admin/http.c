@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <event2/listener.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 
 #include "admin/health.h"
 #include "base/log.h"
+#include "base/reserve.h"
 
 #define HEADER_BYTES_MAX 4096
 #define TIMEOUT_S        5
@@ -25,6 +27,7 @@ struct admin {
     struct evhttp_bound_socket *accepting[LISTEN_SOCKETS_MAX];
     struct event *stop, *end, *beat;
     unsigned beats;
+    bool is_short; /* of memory: it does not accept */
 };
 
 /* ---- pages ---- */
@@ -37,7 +40,10 @@ static void reply(struct evhttp_request *request, bool is_good, const char *type
         evhttp_send_error(request, HTTP_INTERNAL, NULL);
         return;
     }
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", type);
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    evhttp_add_header(headers, "Content-Type", type);
+    if (!reserve_fill())
+        evhttp_add_header(headers, "Connection", "close"); /* no further request of it */
     evhttp_send_reply(request, is_good ? HTTP_OK : HTTP_SERVUNAVAIL,
                       is_good ? "OK" : "Service Unavailable", body);
     evbuffer_free(body);
@@ -89,12 +95,38 @@ static void on_end(evutil_socket_t number, short what, void *ctx)
     event_base_loopbreak(admin->base);
 }
 
+/* ---- want of memory: see base/reserve.h ---- */
+
+static void set_short(struct admin *admin, bool is_short)
+{
+    admin->is_short = is_short;
+    for (size_t i = 0; i < LISTEN_SOCKETS_MAX && admin->accepting[i]; i++) {
+        struct evconnlistener *listener = evhttp_bound_socket_get_listener(admin->accepting[i]);
+        if (is_short)
+            evconnlistener_disable(listener);
+        else if (evconnlistener_enable(listener) != 0)
+            admin->is_short = true;
+    }
+}
+
+/* Is asked for a connection's bufferevent, and leaves it to evhttp: what there is lets this one in,
+ * and the next may have to wait. */
+static struct bufferevent *on_connection(struct event_base *base, void *ctx)
+{
+    (void)base;
+    if (!reserve_fill())
+        set_short(ctx, true);
+    return NULL;
+}
+
 static void on_beat(evutil_socket_t fd, short what, void *ctx)
 {
     struct admin *admin = ctx;
     (void)fd, (void)what;
     stats_process(&admin->source.page->admin, admin->beats++ % BEATS_MEASURE == 0);
     log_catch_up();
+    if (admin->is_short && reserve_fill())
+        set_short(admin, false);
 }
 
 static bool add_events(struct admin *admin)
@@ -128,6 +160,7 @@ static bool open_pages(struct admin *admin, const struct listen_sockets *sockets
     evhttp_set_max_headers_size(admin->http, HEADER_BYTES_MAX);
     evhttp_set_max_body_size(admin->http, 0);
     evhttp_set_timeout(admin->http, TIMEOUT_S);
+    evhttp_set_bevcb(admin->http, on_connection, admin);
     return evhttp_set_cb(admin->http, "/metrics", on_metrics, admin) == 0 &&
            evhttp_set_cb(admin->http, "/healthz", on_health, admin) == 0 &&
            evhttp_set_cb(admin->http, "/readyz", on_ready, admin) == 0 && accept_on(admin, sockets);

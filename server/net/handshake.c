@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/reserve.h"
 #include "net/server_private.h"
 #include "net/tls.h"
 
@@ -115,7 +116,7 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
 static void begin(struct conn *conn, int fd)
 {
     struct net_server *server = conn->server;
-    SSL *ssl = SSL_new(server->options.tls);
+    SSL *ssl = reserve_fill() ? SSL_new(server->options.tls) : NULL;
     struct bufferevent *bev =
         ssl ? bufferevent_openssl_socket_new(server->base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING,
                                              BEV_OPT_CLOSE_ON_FREE)

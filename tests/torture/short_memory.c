@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -20,11 +21,16 @@
 #define STACK_MAX   48
 #define EARLY_BYTES 65536
 
+/* Whose code it is that allocates. */
+enum whose { WHOSE_ALL, WHOSE_OWN, WHOSE_LIBEVENT };
+
 /* As tests/torture/conftest.py packs it. */
 struct aim {
     uint32_t pid;  /* whose allocations count */
     uint32_t many; /* how many fail in a row */
-    uint64_t at;   /* the first that fails, from 1; 0: none */
+    uint32_t whose;
+    uint32_t unused;
+    uint64_t at; /* the first that fails, from 1; 0: none */
     uint64_t seen;
     uint64_t failed;
 };
@@ -81,10 +87,40 @@ static void note_stack(void)
     inside = 0;
 }
 
+static int is_in(const void *code, const char *library)
+{
+    Dl_info in;
+    return dladdr(code, &in) && strstr(in.dli_fname, library);
+}
+
+static int is_same_object(const void *code, const void *other)
+{
+    Dl_info in, other_in;
+    return dladdr(code, &in) && dladdr(other, &other_in) && in.dli_fbase == other_in.dli_fbase;
+}
+
+/* Own code that is called by these is the allocator that they were given. */
+static int is_aimed_at(void)
+{
+    void *frames[8] = {0};
+    if (aim->whose == WHOSE_ALL)
+        return 1;
+    inside = 1;
+    int depth = backtrace(frames, 6), at = 0;
+    while (at < depth && is_same_object(frames[at], &nothing))
+        at++;
+    const void *code = frames[at], *caller = frames[at + 1];
+    int is_own = is_same_object(code, (const void *)getauxval(AT_ENTRY));
+    int is_libevent = is_in(code, "/libevent") || (is_own && is_in(caller, "/libevent"));
+    is_own = is_own && !is_libevent && !is_in(caller, "/libcrypto");
+    inside = 0;
+    return aim->whose == WHOSE_OWN ? is_own : is_libevent;
+}
+
 /* Whether this allocation is to fail. */
 static int fails(void)
 {
-    if (aim->at == 0 || inside || aim->pid != (uint32_t)getpid())
+    if (aim->at == 0 || inside || aim->pid != (uint32_t)getpid() || !is_aimed_at())
         return 0;
     uint64_t number = __atomic_add_fetch(&aim->seen, 1, __ATOMIC_RELAXED);
     if (number < aim->at || number - aim->at >= aim->many)

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from conftest import NEVER, Victim, budget
+from conftest import ALL, LIBEVENT, NEVER, OWN, Victim, budget
 from support.paths import WAIT_S, wait_for
 from support.verbs import Verbs
 from support.wire import Closed, Connection
@@ -116,8 +116,8 @@ def torment(victim, askers, message, at, many):
         raise AssertionError(f"{what}: {fault}, at {victim.memory.stack()}") from fault
     _, failed = victim.memory.rest()
     again = askers.insist(message, fields)
-    deaths = victim.judge(what, mark)
-    assert deaths or victim.worker == worker
+    victim.judge(what, mark)
+    assert victim.worker == worker
     try:
         judge_answer(message, fields, reply, again, askers.verbs.world.database)
     except AssertionError as fault:
@@ -137,7 +137,7 @@ def test_each_verb(victim, verbs, dice, message):
     struck, faults = 0, []
     for at in budget(dice, 1, seen + BEYOND, 1):
         try:
-            struck += torment(victim, askers, message, at, dice.choice((1, 1, 1, 2, 20)))
+            struck += torment(victim, askers, message, at, dice.choice((1, 1, 1, 2, 20, 1000)))
         except (AssertionError, Closed, OSError) as fault:
             faults.append(str(fault))
             askers.drop(message)
@@ -145,19 +145,21 @@ def test_each_verb(victim, verbs, dice, message):
     assert struck > 0, f"{message}: {seen} allocations, and none failed"
 
 
+# OpenSSL's are thousands, and hide the few of ours and those that libevent uses unseen: all of these, each time.
+@pytest.mark.parametrize("whose", (ALL, OWN, LIBEVENT), ids=("all", "own", "libevent"))
 @pytest.mark.parametrize("asker", ("find_member", "list_merchants"))
-def test_handshake_and_hello(victim, verbs, dice, asker):
+def test_handshake_and_hello(victim, verbs, dice, asker, whose):
     """From the accept to the welcome, of a till and of an operator."""
     askers = Askers(victim, verbs)
-    victim.memory.aim(victim.worker, NEVER)
+    victim.memory.aim(victim.worker, NEVER, whose=whose)
     askers.of(asker)
     seen, _ = victim.memory.rest()
-    assert seen > 100
+    assert seen > (100 if whose == ALL else 0)
     struck = 0
-    for at in budget(dice, 1, seen + BEYOND, 8):
+    for at in budget(dice, 1, seen + BEYOND, 8) if whose == ALL else range(1, seen + BEYOND):
         askers.drop(asker)
         mark, worker = victim.log.mark(), victim.worker
-        victim.memory.aim(worker, at, dice.choice((1, 1, 1, 2, 20)))
+        victim.memory.aim(worker, at, dice.choice((1, 1, 1, 2, 20, 1000)), whose)
         try:
             askers.of(asker)
         except (Closed, OSError, AssertionError):
