@@ -5,6 +5,7 @@ import random
 import pytest
 
 SEED = int(os.environ.get("LOYAL_SEED") or random.randrange(2**31))
+os.environ["LOYAL_SEED"] = str(SEED)  # also of a run that a test starts
 
 
 def pytest_report_header():

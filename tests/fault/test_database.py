@@ -20,8 +20,8 @@ DAEMON = ("loyal_daemon", "loyal_reader", "loyal_eraser", "loyal_maintenance")
 
 
 @pytest.fixture
-def stage(tmp_path_factory):
-    made = Stage(str(tmp_path_factory.mktemp("stage")))
+def stage(tmp_path_factory, dice):
+    made = Stage(str(tmp_path_factory.mktemp("stage")), dice)
     try:
         yield made.up()
     finally:
@@ -278,7 +278,7 @@ def settled(stage, name, since_us, until_us=None):
     recovery_s = stage.recovery_s
     answers = stage.judge()
     during = of(answers, since_us, until_us or now_us())
-    report(name, during, recovered=recovery_s)
+    report(f"{name} (the clients' seed: {stage.seed})", during, recovered=recovery_s)
     all_in_time(answers)
     assert recovery_s < RECOVERY_S + MARGIN_S
     return answers, during

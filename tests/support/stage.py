@@ -4,7 +4,6 @@ import collections
 import contextlib
 import io
 import os
-import random
 import signal
 import sys
 import time
@@ -27,11 +26,12 @@ Sent = collections.namedtuple("Sent", "at_us took_s kind code card client")  # a
 
 
 class Stage:
-    """8 clients of 4 merchants against one daemon of two workers with two lanes each."""
+    """8 clients of 4 merchants against one daemon of two workers with two lanes each; the dice decide what they ask."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, dice):
         self.folder, self.logs = folder, os.path.join(folder, "logs")
         self.stack = faults.Stack(ROOT, BUILD, os.path.join(folder, "stack"))
+        self.seed = dice.randrange(2**31)
         self.clients, self.database, self.books = None, None, None
         self.recovery_s, self.buckets, self.ports = None, None, {}
 
@@ -41,7 +41,7 @@ class Stage:
                      timeout=240)
         env = dict(line.split("=", 1) for line in self.cluster("env").stdout.splitlines())
         self.database = Database(env["PGHOST"], {})
-        self.clients = faults.Clients(BUILD, self.stack, self.logs, random.randrange(2**31))
+        self.clients = faults.Clients(BUILD, self.stack, self.logs, self.seed)
         run(*self.clients.command("enrol", "north", "enrol"), timeout=120)
         return self
 
