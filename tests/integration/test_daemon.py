@@ -152,14 +152,19 @@ def test_nobody_new_is_kept_waiting_while_it_drains(daemon, world, database):
 
 
 def test_a_drain_has_an_end(daemon, world, database):
+    """After drain_timeout_s the worker ends by itself, before the master kills it; what it had begun has no effect."""
     fresh = daemon("stubborn", drain_timeout_s=1, lock_timeout_ms=20000, statement_timeout_ms=25000)
     with world.till("acme", fresh.port) as till:
         card = till.enrolled(10)
         with database.holding_member(card):
-            till.submit("redeem", till.redeem_fields(card, 4))
+            number = till.submit("redeem", till.redeem_fields(card, 4))
             database.wait_lanes()
             fresh.signal(signal.SIGTERM)
-            fresh.wait_end(20)
+            assert fresh.wait_end(10) == 0  # the held row would last for 20 s
+        assert "process=worker0 event=ending connections=1 requests=1" in fresh.log.text()
+        with pytest.raises((Closed, OSError)):
+            till.take(number)
+    assert database.member(card)["available"] == 10
 
 
 def is_welcome(connection):
