@@ -13,7 +13,7 @@ import pytest
 from support import stage as stages
 from support.paths import ROOT, run, wait_for
 from support.pgproxy import COMMITTED, PgProxy
-from support.stage import LOCK_TIMEOUT_S, MARGIN_S, Stage, all_in_time, figures, p99_s
+from support.stage import LOCK_TIMEOUT_S, MARGIN_S, Stage, all_definite, all_in_time, figures, p99_s
 
 RECOVERY_S = 5  # after PostgreSQL can work again, until the first OK
 DAEMON = ("loyal_daemon", "loyal_reader", "loyal_eraser", "loyal_maintenance")
@@ -280,6 +280,7 @@ def settled(stage, name, since_us, until_us=None):
     during = of(answers, since_us, until_us or now_us())
     report(f"{name} (the clients' seed: {stage.seed})", during, recovered=recovery_s)
     all_in_time(answers)
+    all_definite(answers)
     assert recovery_s < RECOVERY_S + MARGIN_S
     return answers, during
 
