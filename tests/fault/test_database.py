@@ -273,15 +273,15 @@ def test_the_versions_before_the_wanted_one_are_those_of_the_plan():
 # --- the same under load: `make fault` ---------------------------------------------------------------------
 
 def settled(stage, name, since_us, until_us=None):
-    """After the fault: the load has ended, the books hold, every answer came in time. Gives the answers to what was asked
-    while it lasted, and prints the figures."""
-    recovery_s = stage.recovery_s
+    """After the fault: the load has ended, the books hold, every answer came in time, every lane was back soon. Gives the
+    answers, and those to what was asked while it lasted, and prints the figures."""
     answers = stage.judge()
+    recovery_s = stage.recovery_s(answers)
     during = of(answers, since_us, until_us or now_us())
     report(f"{name} (the clients' seed: {stage.seed})", during, recovered=recovery_s)
-    all_in_time(answers)
     all_definite(answers)
     assert recovery_s < RECOVERY_S + MARGIN_S
+    all_in_time(answers)
     return answers, during
 
 
@@ -293,7 +293,7 @@ def test_stopped_and_started_under_load(stage, how):
         stage.cluster("stop", how)
         time.sleep(3)
         stage.cluster("start")
-        stage.recovery_s = stage.wait_ok()
+        stage.heal()
         time.sleep(2)
     _, during = settled(stage, f"stopped {how}, 3 s down", begin_us)
     assert {answer.code for answer in during} & {"NOT_READY"}
@@ -301,13 +301,16 @@ def test_stopped_and_started_under_load(stage, how):
 
 @pytest.mark.slow
 def test_restarted_again_and_again_under_load(stage):
+    slowest_s = 0
     with stage.load():
         begin_us = now_us()
         for how in ("fast", "immediate") * 3:
             stage.cluster("stop", how)
             stage.cluster("start")
-            stage.recovery_s = stage.wait_ok()
+            slowest_s = max(slowest_s, stage.heal())
+        time.sleep(2)
     settled(stage, "restarted 6 times", begin_us)
+    assert slowest_s < RECOVERY_S + MARGIN_S
 
 
 @pytest.mark.slow
@@ -341,7 +344,7 @@ def test_out_of_connections_under_load(stage):
             thread.join()
             for connection in foreign:
                 connection.close()
-        stage.recovery_s = stage.wait_ok()
+        stage.heal()
         time.sleep(2)
     _, during = settled(stage, f"out of connections, {len(foreign)} foreign ones", begin_us)
     assert {answer.code for answer in during} & {"NOT_READY"}
@@ -362,7 +365,7 @@ def test_a_held_row_under_load(stage):
             begin_us = now_us()
             time.sleep(6)
             end_us = now_us()
-        stage.recovery_s = stage.wait_ok()
+        stage.heal()
         time.sleep(2)
     answers, during = settled(stage, "a held row", begin_us, end_us)
     card = stage.card_of(row)
@@ -384,7 +387,7 @@ def test_a_lock_time_out_under_load(stage):
         begin_us = now_us()
         with stage.database.holding("lock table loyal.entry in share mode"):
             time.sleep(5)
-        stage.recovery_s = stage.wait_ok()
+        stage.heal()
         time.sleep(2)
     _, during = settled(stage, "the journal locked for 5 s", begin_us)
     assert "TRANSIENT" in {answer.code for answer in during}
@@ -402,7 +405,7 @@ def test_one_frozen_lane_under_load(stage):
         with frozen(pid):
             time.sleep(6)
         end_us = now_us()
-        stage.recovery_s = stage.wait_ok()
+        stage.heal()
         time.sleep(2)
     answers, during = settled(stage, "one of four lanes frozen", begin_us, end_us)
     lane = lambda answer: stage.bucket_of(answer.card) % 2
@@ -424,7 +427,7 @@ def test_all_of_postgresql_frozen_under_load(stage):
         begin_us = now_us()
         with frozen(stage.stack.postmaster(), *(pid for pid in pids if os.path.exists(f"/proc/{pid}"))):
             time.sleep(8)
-        stage.recovery_s = stage.wait_ok()
+        stage.heal()
         time.sleep(2)
     _, during = settled(stage, "PostgreSQL frozen for 8 s", begin_us)
     assert {answer.code for answer in during} >= {"DEADLINE_EXCEEDED", "OUTCOME_UNKNOWN"}
@@ -447,7 +450,7 @@ def test_a_standby_that_stands_still_under_load(stage):
         finally:
             stage.database.change("alter system reset synchronous_standby_names")
             stage.database.change("select pg_reload_conf()")
-        stage.recovery_s = stage.wait_ok()
+        stage.heal()
         time.sleep(2)
     _, during = settled(stage, f"no standby for 15 s, at most {most} backends of 4 lanes", begin_us, end_us)
     assert "OUTCOME_UNKNOWN" in {answer.code for answer in during}
@@ -520,7 +523,7 @@ def test_a_full_data_disk_under_load(may_mount, stage):
             wait_for(lambda: "No space left on device" in pg_log(stage), "PostgreSQL says that it is full", 60)
             time.sleep(4)
             disk.enlarge()
-            stage.recovery_s = stage.wait_ok()
+            stage.heal()
             time.sleep(2)
         _, during = settled(stage, "data disk full", begin_us)
         assert "TRANSIENT" in {answer.code for answer in during}
@@ -539,7 +542,7 @@ def test_a_full_wal_disk_under_load(may_mount, stage):
             time.sleep(4)
             disk.enlarge()
             stage.cluster("start")
-            stage.recovery_s = stage.wait_ok()
+            stage.heal()
             time.sleep(2)
         _, during = settled(stage, "WAL disk full", begin_us)
         assert {answer.code for answer in during} >= {"NOT_READY"}
@@ -565,7 +568,7 @@ def test_50_ms_each_way_to_postgresql_under_load(stage):
             time.sleep(8)
             batches, postings = (after - was for after, was in zip(batches_of(far), before))
             end_us = now_us()
-        stage.recovery_s = 0
+            stage.heal()
         answers, _ = settled(stage, "half of the clients 50 ms away", begin_us, end_us)
         near, distant = ([answer for answer in of(answers, begin_us, end_us) if (answer.client in far.clients) == is_far]
                          for is_far in (False, True))

@@ -3,6 +3,7 @@ both, and judges: the clients' logs against the journal (tests/crash/books.py), 
 import collections
 import contextlib
 import io
+import math
 import os
 import signal
 import sys
@@ -24,7 +25,7 @@ LOCK_TIMEOUT_S = 1.0
 ANSWERS = {books.OK: {"OK"}, books.REFUSED: set(books.RECORDED), books.UNKNOWN: {"OUTCOME_UNKNOWN"},
            books.RETRY: {"NOT_READY", "OVERLOADED", "DEADLINE_EXCEEDED", "TRANSIENT"}}
 
-Sent = collections.namedtuple("Sent", "at_us took_s kind code card client")  # an answer, and when its request was sent
+Sent = collections.namedtuple("Sent", "at_us took_s kind code card client connection")  # an answer, and when its request was sent
 
 
 class Stage:
@@ -35,7 +36,7 @@ class Stage:
         self.stack = faults.Stack(ROOT, BUILD, os.path.join(folder, "stack"))
         self.seed = dice.randrange(2**31)
         self.clients, self.database, self.books = None, None, None
-        self.recovery_s, self.buckets, self.ports = None, None, {}
+        self.healed_us, self.buckets, self.ports = None, None, {}
 
     def up(self, *settings):
         self.command("up", "workers = 2", "lanes = 2", f"deadline_ms_max = {int(DEADLINE_S * 1000)}",
@@ -98,6 +99,21 @@ class Stage:
         wait_for(lambda: self.clients.last_ok_us() > begin_us + 50000, "an OK", seconds)
         return time.monotonic() - begin
 
+    def heal(self):
+        """To be called as soon as PostgreSQL can work again: waits for the first OK, and says how long that took."""
+        self.healed_us = time.time_ns() // 1000
+        return self.wait_ok()
+
+    def recovery_s(self, answers):
+        """From then on, until whoever waited longest had an OK: each lane has a place here for each connection that uses it."""
+        first = {}
+        for answer in answers:
+            place = answer.client, answer.connection, self.bucket_of(answer.card) % 2
+            back_s = (answer.at_us - self.healed_us) / 1e6 + answer.took_s
+            usable = answer.code == "OK" and back_s >= 0
+            first[place] = min(first.get(place, math.inf), back_s if usable else math.inf)
+        return max(first.values())
+
     def judge(self):
         """Nothing that was acknowledged is lost, nothing was done twice, and the sums hold; gives all answers."""
         self.command("tables", timeout=300)
@@ -130,7 +146,7 @@ class Stage:
                     elif words[0] == "A":
                         at = sent_at[words[2], words[3]]
                         found.append(Sent(at, (int(words[1]) - at) / 1e6, int(words[4]), words[5],
-                                          world.requests[words[2]].card, client))
+                                          world.requests[words[2]].card, client, words[3]))
         return sorted(found)
 
 
