@@ -1,8 +1,8 @@
 /* An open loop: earns come at their time, whatever became of those before them, so that more can be
  * offered than the daemon can do. Two groups of connections, each with a rate of its own: `steady`
  * from the beginning to the end, `flood` for a stretch in the middle. What is refused is not
- * repeated. Prints one line of JSON: what was answered before, during and after the flood, and in
- * each second. */
+ * repeated. Prints one line of JSON: what was sent before, during and after the flood, and in each
+ * second, and what was answered. */
 #include <inttypes.h>
 #include <math.h>
 #include <popt.h>
@@ -26,8 +26,9 @@ struct tally {
     int64_t us_max;
 };
 
-/* What came back within one second, or one phase. */
-struct answers {
+/* What was sent in one phase, and what came back of that; or sent, and came back, in one second. */
+struct stretch {
+    uint64_t sent, undelayed; /* undelayed: to be repeated, but not told when */
     struct tally ok, retry, other;
 };
 
@@ -36,9 +37,9 @@ struct group {
     int first, merchants, connections;
     size_t begin; /* of its connections among all */
     double next_us;
-    uint64_t sent, unsent; /* unsent: as many in flight as the daemon allows */
-    struct answers phases[PHASES];
-    struct answers *seconds;
+    uint64_t unsent; /* when due: as many are in flight as the daemon allows */
+    struct stretch phases[PHASES];
+    struct stretch *seconds;
 };
 
 struct load;
@@ -70,12 +71,39 @@ static void tally_add(struct tally *tally, const struct loyal_answer *answer, in
         tally->us_max = us;
 }
 
-static void answers_add(struct answers *answers, const struct loyal_answer *answer, int64_t us)
+static void stretch_add(struct stretch *stretch, const struct loyal_answer *answer, int64_t us)
 {
-    tally_add(answer->kind == LOYAL_OK      ? &answers->ok
-              : answer->kind == LOYAL_RETRY ? &answers->retry
-                                            : &answers->other,
+    tally_add(answer->kind == LOYAL_OK      ? &stretch->ok
+              : answer->kind == LOYAL_RETRY ? &stretch->retry
+                                            : &stretch->other,
               answer, us);
+    stretch->undelayed += answer->kind == LOYAL_RETRY && answer->retry_after_ms == 0;
+}
+
+static bool is_measured(const struct load *load, int64_t at_us)
+{
+    return at_us >= load->begin_us && at_us < load->end_us;
+}
+
+static struct stretch *second_of(const struct load *load, struct group *group, int64_t at_us)
+{
+    return &group->seconds[(at_us - load->begin_us) / SECOND_US];
+}
+
+static struct stretch *phase_of(const struct load *load, struct group *group, int64_t sent_us)
+{
+    return &group->phases[sent_us < load->flood_us  ? PHASE_BEFORE
+                          : sent_us < load->calm_us ? PHASE_DURING
+                                                    : PHASE_AFTER];
+}
+
+static void note_sent(const struct slot *slot)
+{
+    const struct load *load = slot->load;
+    if (is_measured(load, slot->sent_us)) {
+        phase_of(load, slot->group, slot->sent_us)->sent++;
+        second_of(load, slot->group, slot->sent_us)->sent++;
+    }
 }
 
 static void answered(void *context, const struct loyal_answer *answer)
@@ -84,13 +112,10 @@ static void answered(void *context, const struct loyal_answer *answer)
     struct load *load = slot->load;
     int64_t now_us = bench_now_us();
     int64_t us = now_us - slot->sent_us;
-    if (now_us >= load->begin_us && now_us < load->end_us) {
-        enum phase phase = slot->sent_us < load->flood_us  ? PHASE_BEFORE
-                           : slot->sent_us < load->calm_us ? PHASE_DURING
-                                                           : PHASE_AFTER;
-        answers_add(&slot->group->phases[phase], answer, us);
-        answers_add(&slot->group->seconds[(now_us - load->begin_us) / SECOND_US], answer, us);
-    }
+    if (is_measured(load, slot->sent_us))
+        stretch_add(phase_of(load, slot->group, slot->sent_us), answer, us);
+    if (is_measured(load, now_us))
+        stretch_add(second_of(load, slot->group, now_us), answer, us);
     slot->next = load->spare;
     load->spare = slot;
     load->in_use--;
@@ -118,9 +143,10 @@ static void send_one(struct load *load, struct group *group)
     struct loyal_request request = bench_earn_make(&earn, client, card, &load->random);
     struct slot *slot = slot_take(load);
     *slot = (struct slot){.load = load, .group = group, .sent_us = bench_now_us()};
-    group->sent++;
-    if (loyal_submit(client, &request, answered, slot))
+    if (loyal_submit(client, &request, answered, slot)) {
+        note_sent(slot);
         return;
+    }
     group->unsent++;
     slot->next = load->spare;
     load->spare = slot;
@@ -169,12 +195,12 @@ static void tally_print(const char *name, const struct tally *tally)
            (double)tally->us_max / 1000);
 }
 
-static void codes_print(const struct answers *answers)
+static void codes_print(const struct stretch *stretch)
 {
     const char *comma = "";
     printf("\"codes\": {");
     for (int i = 0; i < BENCH_CODES_MAX; i++) {
-        uint64_t count = answers->retry.bench.others[i] + answers->other.bench.others[i];
+        uint64_t count = stretch->retry.bench.others[i] + stretch->other.bench.others[i];
         if (count == 0)
             continue;
         printf("%s\"%s\": %" PRIu64, comma, loyal_code_name((enum loyal_code)i), count);
@@ -185,22 +211,24 @@ static void codes_print(const struct answers *answers)
 
 static void group_print(const char *name, const struct group *group, int seconds)
 {
-    printf("\"%s\": {\"sent\": %" PRIu64 ", \"unsent\": %" PRIu64 ", ", name, group->sent,
-           group->unsent);
+    printf("\"%s\": {\"unsent\": %" PRIu64 ", ", name, group->unsent);
     for (enum phase phase = 0; phase < PHASES; phase++) {
-        printf("\"%s\": {", PHASE_NAMES[phase]);
-        tally_print("ok", &group->phases[phase].ok);
+        const struct stretch *stretch = &group->phases[phase];
+        printf("\"%s\": {\"sent\": %" PRIu64 ", \"undelayed\": %" PRIu64 ", ", PHASE_NAMES[phase],
+               stretch->sent, stretch->undelayed);
+        tally_print("ok", &stretch->ok);
         printf(", ");
-        tally_print("retry", &group->phases[phase].retry);
+        tally_print("retry", &stretch->retry);
         printf(", ");
-        codes_print(&group->phases[phase]);
+        codes_print(stretch);
         printf("}, ");
     }
     printf("\"seconds\": [");
     for (int i = 0; i < seconds; i++) {
-        const struct answers *second = &group->seconds[i];
-        printf("%s{\"ok\": %" PRIu64 ", \"retry\": %" PRIu64 ", \"p99_ms\": %.3f}", i ? ", " : "",
-               second->ok.bench.answers, second->retry.bench.answers,
+        const struct stretch *second = &group->seconds[i];
+        printf("%s{\"sent\": %" PRIu64 ", \"ok\": %" PRIu64 ", \"retry\": %" PRIu64
+               ", \"p99_ms\": %.3f}",
+               i ? ", " : "", second->sent, second->ok.bench.answers, second->retry.bench.answers,
                bench_tally_ms(&second->ok.bench, 0.99));
     }
     printf("]}");

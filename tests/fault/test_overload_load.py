@@ -23,6 +23,8 @@ import bench  # pylint: disable=wrong-import-position
 MERCHANTS = 24
 MEMBERS = 1_500_000  # so many that nobody buys often: else his receipts of the day are what is measured
 CONNECTIONS = 200
+FLOODED_S = 60
+BACK_S = 5  # after a flood, until all is as before
 
 pytestmark = pytest.mark.slow
 
@@ -119,44 +121,72 @@ def loaded(dice):
             made.stack.down()
 
 
+def done(stretches):
+    return sum(stretch["ok"] for stretch in stretches)
+
+
+def refused(stretches):
+    return sum(stretch["retry"] for stretch in stretches)
+
+
+def has_arrived(group, rate, seconds):
+    """So much was offered, and the daemon itself has answered all of it: OK, or OVERLOADED with a delay. Some may be held back by
+    the generator's own library, whose connections take no more while as many are in flight as the daemon allows."""
+    flood = group["during"]
+    assert set(flood["codes"]) == {"OVERLOADED"} and flood["undelayed"] == 0
+    assert flood["ok"]["answers"] + flood["codes"]["OVERLOADED"] == flood["sent"]
+    assert flood["sent"] >= 0.95 * rate * seconds
+
+
 def test_twice_the_capacity_for_a_minute(loaded):
+    before_s, after_s = 10, 2 * BACK_S
     peaks = [loaded.peak()]
     found = loaded.flood(steady_rate=50, steady_merchants=8, steady_connections=16, flood_rate=2 * peaks[0], flood_first=8,
-                         flood_merchants=MERCHANTS - 8, flood_connections=CONNECTIONS, before=10, during=60, after=10)
+                         flood_merchants=MERCHANTS - 8, flood_connections=CONNECTIONS, before=before_s, during=FLOODED_S,
+                         after=after_s)
     peaks.append(loaded.peak())
     of_few = loaded.peak(connections=16)
     flood, steady = found["flood"]["during"], found["steady"]
-    goodput = (flood["ok"]["answers"] + steady["during"]["ok"]["answers"]) / 60
+    offered = (flood["sent"] + steady["during"]["sent"]) / FLOODED_S
+    goodput = (flood["ok"]["answers"] + steady["during"]["ok"]["answers"]) / FLOODED_S
+    peak = sum(peaks) / 2
     memory, memory_max = loaded.most_memory_mb(), loaded.memory_mb_max()
-    quiet, again = (statistics.median(second["p99_ms"] for second in part)
-                    for part in (steady["seconds"][:10], steady["seconds"][75:80]))
-    print(f"\npeaks {peaks[0]:,.0f} and {peaks[1]:,.0f}/s; offered {found['flood']['sent'] / 60:,.0f}/s, not sent for want of"
-          f" room at the client {found['flood']['unsent'] / 60:,.0f}/s; goodput {goodput:,.0f}/s ="
-          f" {goodput / (sum(peaks) / 2):.2f} of the peak ({goodput / of_few:.2f} of what 16 connections get through);"
+    quiet, again = steady["seconds"][:before_s], steady["seconds"][-BACK_S:]
+    quiet_ms, again_ms = (statistics.median(second["p99_ms"] for second in part) for part in (quiet, again))
+    print(f"\npeaks {peaks[0]:,.0f} and {peaks[1]:,.0f}/s; offered {offered:,.0f}/s = {offered / peak:.2f} of the peak, not sent for"
+          f" want of room at the client {found['flood']['unsent'] / FLOODED_S:,.0f}/s; goodput {goodput:,.0f}/s ="
+          f" {goodput / peak:.2f} of the peak ({goodput / of_few:.2f} of what 16 connections get through);"
           f" done p50 {flood['ok']['p50_ms']:.0f} ms, p99"
-          f" {flood['ok']['p99_ms']:.0f} ms; refused {flood['retry']['answers'] / 60:,.0f}/s, p50"
+          f" {flood['ok']['p99_ms']:.0f} ms; refused {flood['retry']['answers'] / FLOODED_S:,.0f}/s, p50"
           f" {flood['retry']['p50_ms']:.1f} ms, p99 {flood['retry']['p99_ms']:.1f} ms, p99.9 {flood['retry']['p999_ms']:.1f} ms,"
           f" max {flood['retry']['max_ms']:.0f} ms; codes {flood['codes']}; a worker took {memory:.0f} MB at most, limit"
-          f" {memory_max}; p99 of a quiet second {quiet:.1f} ms, of one from 5 s after the flood on {again:.1f} ms; others during it"
+          f" {memory_max}; p99 of a quiet second {quiet_ms:.1f} ms, of one from {BACK_S} s after the flood on {again_ms:.1f} ms, done"
+          f" {done(quiet) / before_s:.0f} and {done(again) / BACK_S:.0f}/s; others during it"
           f" {steady['during']['ok']['p99_ms']:.1f} ms, refused {steady['during']['retry']['answers']}")
-    assert set(flood["codes"]) == {"OVERLOADED"} and found["unanswered"] == 0
-    assert goodput >= 0.9 * sum(peaks) / 2
+    has_arrived(found["flood"], 2 * peaks[0], FLOODED_S)
+    assert goodput >= 0.9 * peak
     assert flood["retry"]["p99_ms"] <= 50
     assert memory < memory_max
-    assert again < 2 * quiet
+    assert again_ms < 2 * quiet_ms
+    assert done(again) >= 0.98 * sum(second["sent"] for second in again), "goodput is not what is asked for again"
+    assert refused(again) == refused(found["flood"]["seconds"][-BACK_S:]) == 0
+    assert peaks[1] >= 0.9 * peaks[0], "the capacity is not what it was before the flood, or the machine is not quiet"
 
 
 def test_one_merchant_floods_beside_others(loaded):
-    peak = loaded.peak()
+    peak, flooded_s = loaded.peak(), FLOODED_S // 2
     found = loaded.flood(steady_rate=0.4 * peak, steady_merchants=MERCHANTS - 1, steady_connections=69,
                          flood_rate=2 * peak, flood_first=MERCHANTS - 1, flood_merchants=1, flood_connections=60,
-                         before=30, during=30, after=5)
-    quiet, beside = found["steady"]["before"]["ok"], found["steady"]["during"]["ok"]
+                         before=flooded_s, during=flooded_s, after=BACK_S)
+    quiet, beside = found["steady"]["before"], found["steady"]["during"]
     flood = found["flood"]["during"]
-    print(f"\npeak {peak:,.0f}/s; the others' p99 quiet {quiet['p99_ms']:.1f} ms, beside the flood {beside['p99_ms']:.1f} ms ="
-          f" {beside['p99_ms'] / quiet['p99_ms']:.2f} times (p50 {quiet['p50_ms']:.1f} and {beside['p50_ms']:.1f} ms, p99 of each second"
+    print(f"\npeak {peak:,.0f}/s; the others' p99 quiet {quiet['ok']['p99_ms']:.1f} ms, beside the flood"
+          f" {beside['ok']['p99_ms']:.1f} ms = {beside['ok']['p99_ms'] / quiet['ok']['p99_ms']:.2f} times (p50"
+          f" {quiet['ok']['p50_ms']:.1f} and {beside['ok']['p50_ms']:.1f} ms, p99 of each second"
           f" {', '.join(format(second['p99_ms'], '.0f') for second in found['steady']['seconds'])}); of the"
-          f" others' {beside['answers']:,} refused {found['steady']['during']['retry']['answers']}; of the flood's done"
-          f" {flood['ok']['answers']:,}, refused {flood['retry']['answers']:,} (p99 {flood['retry']['p99_ms']:.1f} ms)")
-    assert found["steady"]["during"]["retry"]["answers"] == 0
-    assert beside["p99_ms"] < 2 * quiet["p99_ms"]
+          f" others' {beside['sent']:,} refused {beside['retry']['answers']}; of the flood's {flood['sent']:,}, beside"
+          f" {found['flood']['unsent']:,} for which the client had no room, done {flood['ok']['answers']:,}, refused"
+          f" {flood['retry']['answers']:,} (p99 {flood['retry']['p99_ms']:.1f} ms)")
+    has_arrived(found["flood"], 2 * peak, flooded_s)
+    assert beside["ok"]["answers"] == beside["sent"] >= 0.95 * 0.4 * peak * flooded_s
+    assert beside["ok"]["p99_ms"] < 2 * quiet["ok"]["p99_ms"]
