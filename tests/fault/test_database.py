@@ -325,20 +325,24 @@ def test_out_of_connections_under_load(stage):
             except psycopg2.OperationalError:
                 time.sleep(0.002)
 
-    def ours():
-        return stage.database.value("select count(*) from pg_stat_activity where usename = any(%s)", list(DAEMON),
-                                    user="postgres")
     thread = threading.Thread(target=crowd)
-    with stage.load():
-        thread.start()
-        wait_for(lambda: len(foreign) > 50, "a crowd")
+    with stage.load(), contextlib.closing(stage.database.connect("postgres")) as own:  # while there is a place for it
+        own.autocommit = True
+        cursor = own.cursor()
+
+        def ours():
+            cursor.execute("select pid from pg_stat_activity where usename = any(%s)", [list(DAEMON)])
+            return cursor.fetchall()
+
+        def end_ours():
+            cursor.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = any(%s)", [list(DAEMON)])
         begin_us = now_us()
-        wait_for(lambda: not stage.database.change("select pg_terminate_backend(pid) from pg_stat_activity"
-                                                   " where usename = any(%s)", list(DAEMON)) and ours() == 0,
-                 "the daemon has no connection left", 60)
+        thread.start()
         try:
+            wait_for(lambda: len(foreign) > 50, "a crowd")
+            wait_for(lambda: end_ours() or not ours(), "the daemon has no connection left", 60)
             time.sleep(4)
-            assert ours() == 0
+            assert not ours()
         finally:
             enough.set()
             thread.join()
