@@ -129,13 +129,14 @@ def refused(stretches):
     return sum(stretch["retry"] for stretch in stretches)
 
 
-def has_arrived(group, rate, seconds):
-    """So much was offered, and the daemon itself has answered all of it: OK, or OVERLOADED with a delay. Some may be held back by
-    the generator's own library, whose connections take no more while as many are in flight as the daemon allows."""
+def has_arrived(group, count):
+    """So many at least of what was offered came to the daemon, and it has answered all that came: OK, or OVERLOADED with a delay.
+    The rest was held back by the generator's own library: a connection takes no more while as many are in flight as the daemon
+    allows."""
     flood = group["during"]
     assert set(flood["codes"]) == {"OVERLOADED"} and flood["undelayed"] == 0
     assert flood["ok"]["answers"] + flood["codes"]["OVERLOADED"] == flood["sent"]
-    assert flood["sent"] >= 0.95 * rate * seconds
+    assert flood["sent"] >= count
 
 
 def test_twice_the_capacity_for_a_minute(loaded):
@@ -163,7 +164,7 @@ def test_twice_the_capacity_for_a_minute(loaded):
           f" {memory_max}; p99 of a quiet second {quiet_ms:.1f} ms, of one from {BACK_S} s after the flood on {again_ms:.1f} ms, done"
           f" {done(quiet) / before_s:.0f} and {done(again) / BACK_S:.0f}/s; others during it"
           f" {steady['during']['ok']['p99_ms']:.1f} ms, refused {steady['during']['retry']['answers']}")
-    has_arrived(found["flood"], 2 * peaks[0], FLOODED_S)
+    has_arrived(found["flood"], 0.95 * 2 * peaks[0] * FLOODED_S)
     assert goodput >= 0.9 * peak
     assert flood["retry"]["p99_ms"] <= 50
     assert memory < memory_max
@@ -187,6 +188,7 @@ def test_one_merchant_floods_beside_others(loaded):
           f" others' {beside['sent']:,} refused {beside['retry']['answers']}; of the flood's {flood['sent']:,}, beside"
           f" {found['flood']['unsent']:,} for which the client had no room, done {flood['ok']['answers']:,}, refused"
           f" {flood['retry']['answers']:,} (p99 {flood['retry']['p99_ms']:.1f} ms)")
-    has_arrived(found["flood"], 2 * peak, flooded_s)
+    has_arrived(found["flood"], 0.9 * peak * flooded_s)  # alone enough to fill the daemon
+    assert flood["sent"] + found["flood"]["unsent"] >= 0.95 * 2 * peak * flooded_s
     assert beside["ok"]["answers"] == beside["sent"] >= 0.95 * 0.4 * peak * flooded_s
     assert beside["ok"]["p99_ms"] < 2 * quiet["ok"]["p99_ms"]
