@@ -13,9 +13,8 @@ import pytest
 from support import stage as stages
 from support.paths import ROOT, run, wait_for
 from support.pgproxy import COMMITTED, PgProxy
-from support.stage import LOCK_TIMEOUT_S, MARGIN_S, Stage, all_definite, all_in_time, figures, p99_s
+from support.stage import LOCK_TIMEOUT_S, MARGIN_S, RECOVERY_S, Stage, all_definite, all_in_time, figures, p99_s
 
-RECOVERY_S = 5  # after PostgreSQL can work again, until the first OK
 DAEMON = ("loyal_daemon", "loyal_reader", "loyal_eraser", "loyal_maintenance")
 
 

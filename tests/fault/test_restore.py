@@ -108,6 +108,7 @@ def test_what_was_lost_comes_back_once_by_its_keys(own_stack, dice):
         tills.trade(dice, cards, 60)
         moment = world.database.value("select clock_timestamp()::text")
         kept_at_moment = len(tills.kept)
+        assert any(reply.kind == "REFUSED" for *_, reply in tills.kept), "nothing was refused, so no refusal comes back"
         late = tills.enrol(3)
         tills.trade(dice, cards + late, 80)
         refs = {card: world.tills["acme"].ref(card) for card in cards + late}

@@ -21,6 +21,7 @@ class Till(threading.Thread):
         self.number, self.connection = number, None
         self.done = {}  # key of what was answered OK -> points
         self.took = []  # seconds from asking to the definite answer
+        self.longest_s = 0  # from asking to any answer
         self.cuts = []  # (when the connection broke, seconds until the next OK)
         self.refused = []  # connections that could not be made
         self.failed = None
@@ -39,8 +40,10 @@ class Till(threading.Thread):
         """Until it is definite."""
         cut, started = None, time.monotonic()
         while True:
+            asked = time.monotonic()
             try:
                 reply = self.connection.take(self.connection.submit("earn", fields), GIVE_UP_S)
+                self.longest_s = max(self.longest_s, time.monotonic() - asked)
                 if reply.kind == "OK":
                     break
                 assert reply.kind in ("RETRY", "UNKNOWN"), reply

@@ -20,6 +20,7 @@ import faults  # noqa: E402  pylint: disable=wrong-import-position
 
 DEADLINE_S = 3.0  # the daemon's deadline_ms_max; the clients would wait 15 s
 MARGIN_S = 1.0  # a turn of the daemon, and a loaded machine: clients and daemon share two cores
+RECOVERY_S = 5  # after PostgreSQL can work again, until the first OK
 LOCK_TIMEOUT_S = 1.0
 # What a request may be answered, by kind, while the database is in trouble: the daemon and the connections to it stay.
 ANSWERS = {books.OK: {"OK"}, books.REFUSED: set(books.RECORDED), books.UNKNOWN: {"OUTCOME_UNKNOWN"},
