@@ -64,7 +64,7 @@ class Tills:
         return cards
 
 
-def restore(stack, backup, wal, moment):
+def restore(stack, backup, received, moment):
     """The backup as of the moment, in a cluster beside the old one; returns the folder of its socket."""
     folder = os.path.join(stack.dir, "restored")
     run(CLUSTER, "start", folder, timeout=120)  # for its user and its socket
@@ -74,18 +74,15 @@ def restore(stack, backup, wal, moment):
     owner = os.stat(data)
     shutil.rmtree(data)
     shutil.copytree(backup, data)
-    shutil.copytree(wal, os.path.join(home["home"], "wal"))
-    for partial in os.listdir(os.path.join(home["home"], "wal")):
-        if partial.endswith(".partial"):
-            path = os.path.join(home["home"], "wal", partial)
-            os.rename(path, path[:-len(".partial")])
+    shutil.copytree(received, os.path.join(home["home"], "wal"))
     with open(os.path.join(data, "recovery.signal"), "w", encoding="ascii"):
         pass
     for root, folders, files in os.walk(home["home"]):
         for name in (".", *folders, *files):
             os.chown(os.path.join(root, name), owner.st_uid, owner.st_gid)
     os.chmod(data, 0o700)
-    run(CLUSTER, "start", folder, "--option", f"restore_command=cp {home['home']}/wal/%f %p", "--option",
+    wal = os.path.join(home["home"], "wal")
+    run(CLUSTER, "start", folder, "--option", f"restore_command=cp {wal}/%f %p || cp {wal}/%f.partial %p", "--option",
         f"recovery_target_time={moment}", "--option", "recovery_target_action=promote", timeout=120)
     return folder, home["socket"]
 
