@@ -1,5 +1,6 @@
 """The daemon's life: start, readiness, schema, restart of PostgreSQL, drain, death of a worker, reload."""
 import os
+import re
 import shutil
 import signal
 import ssl
@@ -87,12 +88,21 @@ def test_postgresql_absent_at_start(stack, world, daemon):
         till.enrolled(5)
 
 
+CONNECTIONS = 2 * (1 + 7) + 5  # RUNBOOK.md, LoyaldDatabaseLost: (lanes + 7) for each worker, 5 for maintenance
+
+
+def total(stack, metric):
+    return sum(float(value) for value in re.findall(rf"^{metric}{{.*}} (\S+)$", Daemon.page(stack, "/metrics")[1], re.MULTILINE))
+
+
 @pytest.mark.parametrize("how", ["fast", "immediate"])
 def test_postgresql_is_restarted_under_load(stack, world, database, how):
     """Connections of tills stay; whatever was answered OK is there once, and each request can be brought to an end."""
     till = world.tills["acme"]
     cards = [till.enrolled(100) for _ in range(8)]
     done, asked = {}, {}
+    wait_for(lambda: total(stack, "loyald_database_connections") == CONNECTIONS, "all connections are there")
+    lost = total(stack, "loyald_database_connections_lost_total")
     for round_number in range(3):
         for card in cards:
             fields = till.redeem_fields(card, 1)
@@ -115,6 +125,9 @@ def test_postgresql_is_restarted_under_load(stack, world, database, how):
         assert database.member(card)["available"] == 97
         assert len(database.entries(card)) == 5
     assert not database.findings()
+    wait_for(lambda: total(stack, "loyald_database_connections") == CONNECTIONS, "all connections are back")
+    lost = total(stack, "loyald_database_connections_lost_total") - lost
+    assert CONNECTIONS <= lost < 2 * CONNECTIONS  # what LoyaldDatabaseLost counts with
 
 
 # --- the end, and deaths ---
