@@ -188,7 +188,7 @@ def test_one_merchant_floods_beside_others(loaded):
           f" others' {beside['sent']:,} refused {beside['retry']['answers']}; of the flood's {flood['sent']:,}, beside"
           f" {found['flood']['unsent']:,} for which the client had no room, done {flood['ok']['answers']:,}, refused"
           f" {flood['retry']['answers']:,} (p99 {flood['retry']['p99_ms']:.1f} ms)")
-    has_arrived(found["flood"], 0.9 * peak * flooded_s)  # alone enough to fill the daemon
+    has_arrived(found["flood"], 0.75 * peak * flooded_s)  # beside the others' 0.4, more than the daemon can do
     assert flood["sent"] + found["flood"]["unsent"] >= 0.95 * 2 * peak * flooded_s
     assert beside["ok"]["answers"] == beside["sent"] >= 0.95 * 0.4 * peak * flooded_s
     assert beside["ok"]["p99_ms"] < 2 * quiet["ok"]["p99_ms"]
