@@ -52,7 +52,7 @@ def test_reload(stack, memory, dice, whom):
     seen, _ = memory.rest()
     assert seen > 100
     refused = 0
-    for at in budget(dice, 1, seen, 50 if "parser" in whom else 3):
+    for at in budget(dice, 1, seen, 50 if "parser" in whom else 10):
         mark = victim.log.mark()
         memory.aim(aims[whom], at, dice.choice((1, 1, 2, 20)))
         refused += not reload(victim, teller)

@@ -14,6 +14,9 @@ from support.wire import Closed, Connection
 STABLE = ("find_member", "get_balance", "list_grants", "translate_refs", "query_purchases", "list_members_never_met",
           "list_entries", "list_merchants", "list_stores", "list_terminals", "list_earn_rates", "list_owed_points",
           "check_conservation")
+# Of each kind one, by lane, desk, reader or without; the first of a worker allocate what the next ones reuse.
+FIRST = ("get_balance", "earn", "redeem", "find_member", "set_grant", "list_entries", "query_purchases", "enrol_member",
+         "count_members", "add_stores", "list_disclosures", "erase_member")
 BEYOND = 5  # what comes by the clock moves the last allocations about
 
 
@@ -39,8 +42,18 @@ class Askers:
         self.victim, self.verbs, self.connections = victim, verbs, {}
 
     def connect(self, asker):
+        """A connection that was welcomed; Closed also when its Hello was told to come again."""
         bundle = self.verbs.till.bundle if asker == "till" else self.verbs.world.stack.operator
-        return Connection(self.victim.port, bundle, self.verbs.merchant if asker == "till" else "")
+        connection = Connection(self.victim.port, bundle, hello=None)
+        try:
+            reply = connection.hello(self.verbs.merchant if asker == "till" else "")
+            if reply.kind == "RETRY":
+                raise Closed(reply.code)
+            reply.ok()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def of(self, message):
         asker = Verbs.asker(message)
@@ -52,6 +65,10 @@ class Askers:
         gone = self.connections.pop(Verbs.asker(message), None)
         if gone:
             gone.close()
+
+    def close(self):
+        for connection in self.connections.values():
+            connection.close()
 
     def ask(self, message, fields):
         """The reply; None when the connection ended instead."""
@@ -67,9 +84,8 @@ class Askers:
         while True:
             try:
                 reply = self.ask(message, fields)
-            except (Closed, OSError, AssertionError):
-                reply = None  # a Hello that was told to come again
-                self.drop(message)
+            except (Closed, OSError):
+                reply = None  # no connection
             if reply is not None and reply.kind not in ("RETRY", "UNKNOWN"):
                 return reply
             assert time.monotonic() < deadline, (f"{message}: no definite answer: {reply!r} after a failure at"
@@ -162,13 +178,52 @@ def test_handshake_and_hello(victim, verbs, dice, asker, whose):
         victim.memory.aim(worker, at, dice.choice((1, 1, 1, 2, 20, 1000)), whose)
         try:
             askers.of(asker)
-        except (Closed, OSError, AssertionError):
+        except (Closed, OSError):
             pass  # cut, or told to come again
         _, failed = victim.memory.rest()
         struck += failed > 0
         assert askers.insist(asker, verbs.fields(asker)).code == "OK"
         victim.judge(f"handshake, allocation {at}", mark)
     assert struck > 0
+
+
+def test_first_requests_of_a_worker(stack, memory, verbs, dice):
+    """What a worker allocates once, and never again: a daemon of its own for each failure."""
+    seen, struck, faults = walk(Victim(stack, memory, "undisturbed"), verbs, NEVER), 0, []
+    for at in budget(dice, 1, seen, 1):
+        try:
+            struck += walk(Victim(stack, memory, f"first-{at}"), verbs, at, dice.choice((1, 1, 1, 2, 20))) >= at
+        except AssertionError as fault:
+            faults.append(str(fault))
+    assert not faults, "\n\n".join(faults)
+    assert struck > 0
+
+
+def walk(victim, verbs, at, many=1):
+    """Asks the first of each; returns how many allocations of loyald's own were seen."""
+    askers = Askers(victim.start(), verbs)
+    mark, worker = victim.log.mark(), victim.worker
+    victim.memory.aim(worker, at, many, OWN)
+    try:
+        for message in FIRST:
+            fields, what = verbs.fields(message), f"{message} of a new worker, allocation {at}"
+            try:
+                reply = askers.ask(message, fields)
+            except (Closed, OSError):
+                reply = None  # no connection
+            again = askers.insist(message, fields)
+            try:
+                judge_answer(message, fields, reply, again, verbs.world.database)
+            except AssertionError as fault:
+                raise AssertionError(f"{what}, at {victim.memory.stack()}: {fault}") from fault
+        seen, _ = victim.memory.rest()
+        victim.judge(f"a new worker, allocation {at}", mark)
+        assert victim.worker == worker
+    finally:
+        askers.close()
+        status = victim.stop()
+    assert status == 0
+    return seen
 
 
 def test_it_still_serves_and_the_books_are_right(victim, verbs, database):
