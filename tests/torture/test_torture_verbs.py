@@ -14,9 +14,6 @@ from support.wire import Closed, Connection
 STABLE = ("find_member", "get_balance", "list_grants", "translate_refs", "query_purchases", "list_members_never_met",
           "list_entries", "list_merchants", "list_stores", "list_terminals", "list_earn_rates", "list_owed_points",
           "check_conservation")
-# Of each kind one, by lane, desk, reader or without; the first of a worker allocate what the next ones reuse.
-FIRST = ("get_balance", "earn", "redeem", "find_member", "set_grant", "list_entries", "query_purchases", "enrol_member",
-         "count_members", "add_stores", "list_disclosures", "erase_member")
 BEYOND = 5  # what comes by the clock moves the last allocations about
 
 
@@ -119,13 +116,13 @@ def judge_answer(message, fields, reply, again, database):
         assert len(rows) == 1, f"{message}: {len(rows)} entries after OK"
 
 
-def torment(victim, askers, message, at, many):
-    """One failure; returns whether it struck."""
+def torment(victim, askers, message, aim):
+    """One failure, at (at, many, whose); returns whether it struck."""
     fields = askers.verbs.fields(message)
     mark, worker = victim.log.mark(), victim.worker
     askers.of(message)
-    what = f"{message}, allocation {at}"
-    victim.memory.aim(worker, at, many)
+    what = f"{message}, allocation (at, many, whose) {aim}"
+    victim.memory.aim(worker, *aim)
     try:
         reply = askers.ask(message, fields)
     except AssertionError as fault:
@@ -141,19 +138,25 @@ def torment(victim, askers, message, at, many):
     return failed > 0
 
 
+def allocations(victim, askers, message, whose):
+    """How many one such request takes."""
+    fields = askers.verbs.fields(message)
+    victim.memory.aim(victim.worker, NEVER, whose=whose)
+    assert askers.ask(message, fields).code == "OK"
+    return victim.memory.rest()[0]
+
+
 @pytest.mark.parametrize("message", Verbs.MESSAGES)
 def test_each_verb(victim, verbs, dice, message):
     askers = Askers(victim, verbs)
     assert askers.insist(message, verbs.fields(message)).code == "OK"
-    fields = verbs.fields(message)
-    victim.memory.aim(victim.worker, NEVER)
-    assert askers.ask(message, fields).code == "OK"
-    seen, _ = victim.memory.rest()
+    seen, own = (allocations(victim, askers, message, whose) for whose in (ALL, OWN))
     assert seen > 0
     struck, faults = 0, []
-    for at in budget(dice, 1, seen + BEYOND, 1):
+    aims = [(at, ALL) for at in budget(dice, 1, seen + BEYOND, 1)] + [(at, OWN) for at in range(1, own + 1)]
+    for at, whose in aims:
         try:
-            struck += torment(victim, askers, message, at, dice.choice((1, 1, 1, 2, 20, 1000)))
+            struck += torment(victim, askers, message, (at, dice.choice((1, 1, 1, 2, 20, 1000)), whose))
         except (AssertionError, Closed, OSError) as fault:
             faults.append(str(fault))
             askers.drop(message)
@@ -188,7 +191,7 @@ def test_handshake_and_hello(victim, verbs, dice, asker, whose):
 
 
 def test_first_requests_of_a_worker(stack, memory, verbs, dice):
-    """What a worker allocates once, and never again: a daemon of its own for each failure."""
+    """What a worker allocates once, and reuses then: a daemon of its own for each failure."""
     seen, struck, faults = walk(Victim(stack, memory, "undisturbed"), verbs, NEVER), 0, []
     for at in budget(dice, 1, seen, 1):
         try:
@@ -200,12 +203,12 @@ def test_first_requests_of_a_worker(stack, memory, verbs, dice):
 
 
 def walk(victim, verbs, at, many=1):
-    """Asks the first of each; returns how many allocations of loyald's own were seen."""
+    """Asks one of each; returns how many allocations of loyald's own were seen."""
     askers = Askers(victim.start(), verbs)
     mark, worker = victim.log.mark(), victim.worker
     victim.memory.aim(worker, at, many, OWN)
     try:
-        for message in FIRST:
+        for message in Verbs.MESSAGES:
             fields, what = verbs.fields(message), f"{message} of a new worker, allocation {at}"
             try:
                 reply = askers.ask(message, fields)
