@@ -195,8 +195,9 @@ static void *take(struct draft *draft, size_t size)
 
 static char *take_text(struct draft *draft, const char *text)
 {
-    char *copy = take(draft, strlen(text) + 1);
-    return copy ? strcpy(copy, text) : NULL;
+    size_t size = strlen(text) + 1;
+    char *copy = take(draft, size);
+    return copy ? memcpy(copy, text, size) : NULL;
 }
 
 static bool take_list(struct draft *draft, cfg_t *cfg, const struct option *option,
