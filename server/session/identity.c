@@ -2,7 +2,8 @@
  * certificate is at hand. Decides nothing about rights. */
 #include "session/identity.h"
 
-#include <openssl/evp.h>
+#include <errno.h>
+#include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 
@@ -100,6 +101,27 @@ static const ASN1_IA5STRING *only_uri(const GENERAL_NAMES *names, const char **f
     return found;
 }
 
+/* Whether OpenSSL failed for want of memory, which says nothing about the certificate. */
+static bool was_short(void)
+{
+    unsigned long code;
+    bool is_short = false;
+    while ((code = ERR_get_error()))
+        is_short = is_short || ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
+    return is_short;
+}
+
+/* Not by X509_digest, which without memory returns 1 and a wrong hash. */
+static bool hash_certificate(X509 *certificate, uint8_t hash_out[HASH_BYTES])
+{
+    uint8_t *bytes = NULL;
+    int size = i2d_X509(certificate, &bytes);
+    if (size > 0)
+        hash_sha256(bytes, (size_t)size, hash_out);
+    OPENSSL_free(bytes);
+    return size > 0;
+}
+
 bool identity_of_certificate(X509 *certificate, const char *network, struct identity *out,
                              struct err *err)
 {
@@ -108,7 +130,10 @@ bool identity_of_certificate(X509 *certificate, const char *network, struct iden
     struct identity identity;
     int critical = 0; /* -2: the extension stands in it more than once */
     const char *fault = "";
+    ERR_clear_error();
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, &critical, NULL);
+    if (!names && was_short())
+        return err_set_errno(err, ENOMEM, "its SAN was not read");
     if (!names)
         fault = critical == -1 ? "is missing" : "cannot be read, or is there twice";
     const ASN1_IA5STRING *uri = names ? only_uri(names, &fault) : NULL;
@@ -116,8 +141,8 @@ bool identity_of_certificate(X509 *certificate, const char *network, struct iden
     good = good && identity_of_uri((const char *)ASN1_STRING_get0_data(uri),
                                    (size_t)ASN1_STRING_length(uri), network, &identity, err);
     GENERAL_NAMES_free(names);
-    if (good && X509_digest(certificate, EVP_sha256(), identity.certificate_sha256, NULL) != 1)
-        good = err_set(err, "OpenSSL cannot hash it");
+    if (good && !hash_certificate(certificate, identity.certificate_sha256))
+        good = err_set_errno(err, ENOMEM, "it was not hashed");
     if (good)
         *out = identity;
     return good;

@@ -21,7 +21,8 @@ struct identity {
     uint8_t certificate_sha256[HASH_BYTES];
 };
 
-/* Both fill *out only when they return true; a failure says what is wrong with the certificate. */
+/* Both fill *out only when they return true; a failure says what is wrong with the certificate,
+ * or has code ENOMEM: then nothing may be. */
 bool identity_of_certificate(X509 *certificate, const char *network, struct identity *out,
                              struct err *err) must_check;
 bool identity_of_uri(const char *uri, size_t size, const char *network, struct identity *out,

@@ -5,6 +5,7 @@
 #include "session/session.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -178,12 +179,18 @@ static void *on_opened(void *ctx, struct conn *conn, X509 *peer)
     struct session *session = calloc(1, sizeof *session);
     if (!session)
         return NULL;
+    bool is_named =
+        identity_of_certificate(peer, worker->config->network, &session->identity, &err);
+    if (!is_named && err.code == ENOMEM) {
+        free(session);
+        return NULL;
+    }
     session->worker = worker;
     session->conn = conn;
     session->state = SESSION_GREETING;
     TAILQ_INIT(&session->requests);
     TAILQ_INSERT_TAIL(&worker->sessions, session, in_worker);
-    if (!identity_of_certificate(peer, worker->config->network, &session->identity, &err)) {
+    if (!is_named) {
         log_info("certificate_refused", "reason=\"%s\"", err.text);
         session->identity_fault = strdup(err.text); /* without memory Hello says less */
     }
