@@ -109,7 +109,7 @@ static int is_aimed_at(const void *from)
         return 0; /* most, and finding the stack is slow */
     inside = 1;
     int depth = backtrace(frames, 6), at = 0;
-    while (at < depth && is_same_object(frames[at], &nothing))
+    while (at < depth && (is_same_object(frames[at], &nothing) || is_in(frames[at], "/libasan")))
         at++;
     const void *code = frames[at], *caller = frames[at + 1];
     int is_own = is_same_object(code, (const void *)getauxval(AT_ENTRY));

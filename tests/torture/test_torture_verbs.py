@@ -193,6 +193,7 @@ def test_handshake_and_hello(victim, verbs, dice, asker, whose):
 def test_first_requests_of_a_worker(stack, memory, verbs, dice):
     """What a worker allocates once, and reuses then: a daemon of its own for each failure."""
     seen, struck, faults = walk(Victim(stack, memory, "undisturbed"), verbs, NEVER), 0, []
+    assert seen > 100
     for at in budget(dice, 1, seen, 1):
         try:
             struck += walk(Victim(stack, memory, f"first-{at}"), verbs, at, dice.choice((1, 1, 1, 2, 20))) >= at
