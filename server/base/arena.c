@@ -3,6 +3,7 @@
 #include "base/arena.h"
 
 #include <assert.h>
+#include <sanitizer/asan_interface.h>
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,7 @@ static struct arena_block *add_block(struct arena *arena, size_t needed)
     block->older = arena->blocks;
     block->size = size;
     block->used = 0;
+    ASAN_POISON_MEMORY_REGION(block->bytes, size); /* until it is asked for, and after a reset */
     arena->blocks = block;
     return block;
 }
@@ -58,6 +60,7 @@ static void *take_piece(struct arena *arena, size_t bytes)
     if (!block)
         return NULL;
     void *piece = block->bytes + block->used;
+    ASAN_UNPOISON_MEMORY_REGION(piece, rounded);
     block->used += rounded;
     arena->used_bytes += rounded;
     assert(arena->used_bytes <= arena->bytes_max);
@@ -93,6 +96,7 @@ void arena_reset(struct arena *arena)
     if (!arena->blocks)
         return;
     arena->blocks->used = 0;
+    ASAN_POISON_MEMORY_REGION(arena->blocks->bytes, arena->blocks->size);
     while (arena->blocks->older) {
         struct arena_block *older = arena->blocks->older;
         arena->blocks->older = older->older;

@@ -66,9 +66,10 @@ static bool recipient_read(struct request *request, const Loyal__V1__Grant *gran
             return false;
         }
         *recipient_out = merchant_of(request, grant->recipient);
-        if (*recipient_out < 0)
-            request_answer_code(request, OUTCOME_CODE(UNKNOWN_MERCHANT));
-        return *recipient_out >= 0;
+        if (*recipient_out >= 0)
+            return true;
+        request_answer_code(request, OUTCOME_CODE(UNKNOWN_MERCHANT));
+        return false;
     }
     *recipient_out = session->merchant_id;
     if (!*grant->recipient || !strcmp(grant->recipient, session->identity.merchant))
@@ -101,6 +102,23 @@ static bool fields_read(struct request *request, const Loyal__V1__Grant *grant, 
     return false;
 }
 
+static bool source_read(struct request *request, const Loyal__V1__Grant *grant,
+                        struct granting *granting)
+{
+    granting->source = *grant->source ? merchant_of(request, grant->source) : 0;
+    if (granting->source >= 0 && granting->source != granting->recipient)
+        return true;
+    if (granting->source < 0) {
+        struct answer answer = answer_of(OUTCOME_CODE(UNKNOWN_MERCHANT));
+        answer.field = "set_grant.grant.source";
+        request_answer(request, &answer);
+    } else {
+        refuse_field(request, "set_grant.grant.source",
+                     "must be another merchant than the recipient");
+    }
+    return false; /* and what was read is gone with the request */
+}
+
 static bool granting_read(struct request *request, struct granting *granting)
 {
     const Loyal__V1__Grant *grant = request->message->set_grant->grant;
@@ -114,15 +132,7 @@ static bool granting_read(struct request *request, struct granting *granting)
                      "an operator says how the member agreed; a terminal leaves it empty");
         return false;
     }
-    granting->source = *grant->source ? merchant_of(request, grant->source) : 0;
-    struct answer unknown = answer_of(OUTCOME_CODE(UNKNOWN_MERCHANT));
-    unknown.field = "set_grant.grant.source";
-    if (granting->source < 0)
-        request_answer(request, &unknown);
-    else if (granting->source == granting->recipient)
-        refuse_field(request, "set_grant.grant.source",
-                     "must be another merchant than the recipient");
-    return granting->source >= 0 && granting->source != granting->recipient;
+    return source_read(request, grant, granting);
 }
 
 /* Where the member stands in the recipient's lists: of both, so that no two lists run alike. */
