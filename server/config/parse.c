@@ -1,4 +1,4 @@
-/* Reads a configuration's text by libconfuse against the table of options. Called by config.c, in a
+/* Reads a configuration's text by libconfuse against the table of options. Called by draft.c, in a
  * process of its own. Lets libconfuse see only what loyald.conf(5) describes: it takes more, and
  * some of that not as it looks. Never keeps state of its own. */
 #include <assert.h>
