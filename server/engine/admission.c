@@ -97,14 +97,11 @@ uint32_t engine_crowded_ms(struct engine *engine, struct fair_party party)
 struct overdue {
     struct engine *engine;
     struct fair_queue *queue;
-    int64_t now_us;
 };
 
 static void end_overdue(struct fair_item *item, void *ctx)
 {
     const struct overdue *overdue = ctx;
-    if (item->deadline_us >= overdue->now_us)
-        return;
     fair_remove(overdue->queue, item);
     item->ended(item, overdue->engine, ENGINE_DEADLINE_EXCEEDED);
 }
@@ -112,8 +109,8 @@ static void end_overdue(struct fair_item *item, void *ctx)
 /* Returns how many still wait. */
 static int queue_sweep(struct engine *engine, struct fair_queue *queue)
 {
-    struct overdue overdue = {engine, queue, clock_monotonic_us()};
-    fair_each(queue, end_overdue, &overdue);
+    struct overdue overdue = {engine, queue};
+    fair_overdue(queue, clock_monotonic_us(), end_overdue, &overdue);
     return queue->count;
 }
 

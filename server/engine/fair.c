@@ -28,7 +28,7 @@ struct fair_merchant {
 
 void fair_init(struct fair_queue *queue)
 {
-    *queue = (struct fair_queue){0};
+    *queue = (struct fair_queue){.due_us = INT64_MAX};
     TAILQ_INIT(&queue->ring);
 }
 
@@ -138,10 +138,19 @@ bool fair_is_refused(const struct fair_queue *queue, struct fair_party party, in
 
 /* ---- in and out ---- */
 
+static void due_by(struct fair_queue *queue, const struct fair_item *item)
+{
+    if (item->deadline_us < queue->due_us)
+        queue->due_us = item->deadline_us;
+}
+
 /* What the terminal has waiting counts once more; whoever had nothing is the last to be served. */
-static void terminal_count(struct fair_queue *queue, struct fair_terminal *terminal)
+static void note_added(struct fair_queue *queue, struct fair_terminal *terminal,
+                       struct fair_item *item)
 {
     struct fair_merchant *merchant = terminal->merchant;
+    item->terminal = terminal;
+    due_by(queue, item);
     if (terminal->count++ == 0) {
         TAILQ_INSERT_TAIL(&merchant->ring, terminal, in_ring);
         merchant->terminal_count++;
@@ -166,8 +175,7 @@ struct fair_item *fair_push(struct fair_queue *queue, struct fair_item *item, in
         fair_remove(queue, refused);
     }
     TAILQ_INSERT_TAIL(&terminal->items, item, in_terminal);
-    item->terminal = terminal;
-    terminal_count(queue, terminal);
+    note_added(queue, terminal, item);
     return refused;
 }
 
@@ -176,8 +184,7 @@ void fair_return(struct fair_queue *queue, struct fair_item *item)
     struct fair_terminal *terminal = terminal_find(queue, item->party);
     assert(terminal); /* it has waited here before */
     TAILQ_INSERT_HEAD(&terminal->items, item, in_terminal);
-    item->terminal = terminal;
-    terminal_count(queue, terminal);
+    note_added(queue, terminal, item);
 }
 
 void fair_remove(struct fair_queue *queue, struct fair_item *item)
@@ -231,18 +238,42 @@ int fair_waiting(const struct fair_queue *queue, struct fair_party party)
     return terminal ? terminal->count : 0;
 }
 
-void fair_each(struct fair_queue *queue, void (*call)(struct fair_item *item, void *ctx), void *ctx)
+int64_t fair_since_us(const struct fair_queue *queue)
+{
+    const struct fair_merchant *merchant;
+    const struct fair_terminal *terminal;
+    int64_t since_us = 0;
+    TAILQ_FOREACH (merchant, &queue->ring, in_ring) {
+        /* cppcheck-suppress uninitvar ; the macro hides the assignment */
+        TAILQ_FOREACH (terminal, &merchant->ring, in_ring) {
+            /* cppcheck-suppress uninitvar ; likewise */
+            const struct fair_item *first = TAILQ_FIRST(&terminal->items);
+            if (!since_us || first->since_us < since_us)
+                since_us = first->since_us;
+        }
+    }
+    return since_us;
+}
+
+void fair_overdue(struct fair_queue *queue, int64_t now_us,
+                  void (*call)(struct fair_item *item, void *ctx), void *ctx)
 {
     struct fair_merchant *merchant, *next_merchant;
     struct fair_terminal *terminal, *next_terminal;
     struct fair_item *item, *next_item;
+    if (queue->due_us >= now_us)
+        return;
+    queue->due_us = INT64_MAX;
     for (merchant = TAILQ_FIRST(&queue->ring); merchant; merchant = next_merchant) {
         next_merchant = TAILQ_NEXT(merchant, in_ring);
         for (terminal = TAILQ_FIRST(&merchant->ring); terminal; terminal = next_terminal) {
             next_terminal = TAILQ_NEXT(terminal, in_ring);
             for (item = TAILQ_FIRST(&terminal->items); item; item = next_item) {
                 next_item = TAILQ_NEXT(item, in_terminal);
-                call(item, ctx);
+                if (item->deadline_us < now_us)
+                    call(item, ctx);
+                else
+                    due_by(queue, item);
             }
         }
     }

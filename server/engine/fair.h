@@ -35,6 +35,7 @@ struct fair_queue {
     TAILQ_HEAD(fair_ring, fair_merchant) ring; /* who waits, whose turn it is first */
     int merchant_count;                        /* in the ring */
     int count;
+    int64_t due_us; /* no deadline of what waits is earlier */
 };
 
 void fair_init(struct fair_queue *queue);
@@ -59,6 +60,8 @@ void fair_remove(struct fair_queue *queue, struct fair_item *item);
 int fair_ahead(const struct fair_queue *queue, struct fair_party party);
 /* Of the party's terminal. */
 int fair_waiting(const struct fair_queue *queue, struct fair_party party);
-/* Calls for each, which may remove it. */
-void fair_each(struct fair_queue *queue, void (*call)(struct fair_item *item, void *ctx),
-               void *ctx);
+/* Since when the first of them has waited; 0: nobody waits. */
+int64_t fair_since_us(const struct fair_queue *queue);
+/* Calls for each whose deadline has passed, which must remove it. O(1) while none has. */
+void fair_overdue(struct fair_queue *queue, int64_t now_us,
+                  void (*call)(struct fair_item *item, void *ctx), void *ctx);

@@ -8,18 +8,22 @@ struct waiting {
     int64_t since_us; /* 0: nobody waits */
 };
 
-static void add(struct fair_item *item, void *ctx)
+static void add(struct waiting *waiting, int count, int64_t since_us)
 {
-    struct waiting *waiting = ctx;
-    waiting->count++;
-    if (!waiting->since_us || item->since_us < waiting->since_us)
-        waiting->since_us = item->since_us;
+    waiting->count += (uint64_t)count;
+    if (since_us && (!waiting->since_us || since_us < waiting->since_us))
+        waiting->since_us = since_us;
+}
+
+static void add_queue(struct waiting *waiting, const struct fair_queue *queue)
+{
+    add(waiting, queue->count, fair_since_us(queue));
 }
 
 static void add_returned(struct waiting *waiting, const struct posting_list *list)
 {
     for (struct posting *at = list->first; at; at = at->next)
-        add(&at->waiting, waiting);
+        add(waiting, 1, at->waiting.since_us);
 }
 
 static void publish(struct worker_stats *stats, enum stats_queue queue,
@@ -34,15 +38,15 @@ void engine_publish(struct engine *engine)
 {
     struct worker_stats *stats = engine->options.stats;
     struct waiting postings = {0, 0}, lookups = {0, 0}, queries = {0, 0};
-    fair_each(&engine->unresolved, add, &postings);
+    add_queue(&postings, &engine->unresolved);
     for (int i = 0; i <= engine->options.lanes; i++) {
         add_returned(&postings, &engine->lanes[i].returned);
-        fair_each(&engine->lanes[i].queue, add, &postings);
+        add_queue(&postings, &engine->lanes[i].queue);
     }
-    fair_each(&engine->lookups, add, &lookups);
+    add_queue(&lookups, &engine->lookups);
     for (int i = 0; i < DESKS; i++) {
-        fair_each(&engine->desks[i].changes, add, &queries);
-        fair_each(&engine->desks[i].questions, add, &queries);
+        add_queue(&queries, &engine->desks[i].changes);
+        add_queue(&queries, &engine->desks[i].questions);
     }
     publish(stats, STATS_POSTINGS, &postings);
     publish(stats, STATS_LOOKUPS, &lookups);

@@ -121,14 +121,11 @@ static void take_frames(struct conn *conn)
         bufferevent_disable(conn->bev, EV_READ);
 }
 
-/* Takes the next record of who rests from now on; libevent takes one a turn. False: none is here.
- */
+/* Takes one record. False: none is here as a whole, or the connection ends. */
 static bool pull_record(struct conn *conn)
 {
     uint8_t bytes[SSL3_RT_MAX_PLAIN_LENGTH];
     size_t size = 0;
-    if (!conn->is_resting || !takes_frames(conn))
-        return false;
     ERR_clear_error();
     if (SSL_read_ex(conn->ssl, bytes, sizeof bytes, &size) == 1) {
         if (evbuffer_add(bufferevent_get_input(conn->bev), bytes, size) == 0)
@@ -142,13 +139,28 @@ static bool pull_record(struct conn *conn)
     return false;
 }
 
+/* Takes what has come, many records with one system call. Libevent takes one a turn, with two, and
+ * does not see what OpenSSL holds: it reads again only after this has left nothing whole there.
+ * False: not yet. */
+static bool pull(struct conn *conn)
+{
+    bool is_dry = false;
+    SSL_set_read_ahead(conn->ssl, 1);
+    for (int i = 0; i < PULLED_MAX && !is_dry && takes_frames(conn); i++) {
+        is_dry = !pull_record(conn) || !SSL_has_pending(conn->ssl);
+        take_frames(conn);
+    }
+    SSL_set_read_ahead(conn->ssl, 0);
+    return is_dry;
+}
+
 void conn_on_readable(struct bufferevent *bev, void *ctx)
 {
     struct conn *conn = ctx;
     (void)bev;
     take_frames(conn);
-    for (int i = 0; i < PULLED_MAX && pull_record(conn); i++)
-        take_frames(conn);
+    if (conn->is_resting)
+        pull(conn);
 }
 
 /* ---- output ---- */
@@ -332,12 +344,14 @@ void conn_turn(struct conn *conn)
             shut(conn);
         return;
     }
-    if (!takes_frames(conn))
-        return;
-    if (!conn->is_resting && !(bufferevent_get_enabled(conn->bev) & EV_READ))
-        bufferevent_enable(conn->bev, EV_READ);
     if (evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0)
         take_frames(conn);
+    if (!takes_frames(conn) || conn->is_resting || (bufferevent_get_enabled(conn->bev) & EV_READ))
+        return;
+    if (!pull(conn))
+        conn_want_turn(conn);
+    else if (takes_frames(conn) && !conn->is_resting)
+        bufferevent_enable(conn->bev, EV_READ);
 }
 
 void conn_expire(struct conn *conn)

@@ -108,8 +108,8 @@ static bool load_files(SSL_CTX *context, const struct tls_files *files, struct e
     return true;
 }
 
-/* Without AUTO_RETRY a record that holds no data ends SSL_read: whoever sends key updates without
- * end gets one a turn, not the worker. */
+/* Without AUTO_RETRY a record that holds no data ends SSL_read, unless more was read ahead: whoever
+ * sends key updates without end gets one a turn, or what one read brings, not the worker. */
 static bool set_terms(SSL_CTX *context)
 {
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);

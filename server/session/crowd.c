@@ -15,6 +15,7 @@
 #define REFUSALS_EACH   250  /* of them of one merchant */
 #define WAKE_MS         5
 #define REST_MS         20
+#define LATELY_US       100000 /* since he was refused: he rests after what is taken, too */
 
 static bool is_posting(uint32_t body)
 {
@@ -105,12 +106,16 @@ bool crowd_refuses(struct session *session, const uint8_t *bytes, size_t size)
     struct answer answer = answer_of(OUTCOME_CODE(OVERLOADED));
     answer.retry_after_ms = engine_crowded_ms(worker->engine, party);
     uint32_t body = answer.retry_after_ms ? validate_peek_body(bytes, size) : 0;
-    if (!is_posting(body))
+    if (!is_posting(body)) {
+        if (session->refused_us && clock_monotonic_us() - session->refused_us < LATELY_US)
+            rest(session, REST_MS);
         return false;
+    }
     tally_request(worker, body);
     answer_send(session, validate_peek_id(bytes, size), &answer);
     bool is_much = is_too_much(worker, session->merchant_id);
     rest(session, is_much ? answer.retry_after_ms : REST_MS);
+    session->refused_us = clock_monotonic_us();
     return true;
 }
 

@@ -57,7 +57,7 @@ struct session {
     struct conn *conn; /* NULL: gone */
     enum session_state state;
     bool is_held;
-    int64_t rests_until_us; /* clock_monotonic_us; 0: it is read */
+    int64_t rests_until_us, refused_us; /* clock_monotonic_us; 0: it is read; was never */
     TAILQ_ENTRY(session) in_resting;
     struct identity identity;
     char *identity_fault;         /* why the certificate names nobody; NULL: it names somebody */

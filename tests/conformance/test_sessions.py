@@ -5,6 +5,7 @@ import pytest
 
 from support.proto import MESSAGES, Request
 from support.wire import Connection, frame
+from support.world import member
 
 
 @pytest.fixture
@@ -137,11 +138,14 @@ def test_every_message_has_its_senders(acme, operator):
     operator.call("list_entries", member=NOBODY, reason="r").refused("UNKNOWN_MEMBER")
 
 
-def test_three_hundred_in_flight(acme):
-    """More than in_flight_max: the server stops reading until it has answered some."""
-    connection = acme.connection
-    ids = [connection.build("ping", {}) for _ in range(300)]
-    connection.send(b"".join(frame(data) for _, data in ids))
+@pytest.mark.parametrize("together", [True, False], ids=["one_record", "a_record_each"])
+def test_three_hundred_in_flight(acme, together):
+    """More than in_flight_max: the server stops reading until it has answered some, and then goes on where it was."""
+    connection, card = acme.connection, acme.enrolled()
+    ids = [connection.build("get_balance", {"member": member(card)}) for _ in range(300)]
+    frames = [frame(data) for _, data in ids]
+    for piece in [b"".join(frames)] if together else frames:
+        connection.send(piece)
     seen = {connection.next().response.id for _ in ids}
     assert seen == {number for number, _ in ids}
 

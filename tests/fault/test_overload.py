@@ -1,10 +1,14 @@
 """More requests than can be done: who is refused, and who is not. A lane is held at the database, and requests are counted;
 nothing here is timed."""
 import secrets
+import time
 
 import pytest
 
+from support.key_updates import KeyUpdater
 from support.paths import LOYALD, run
+from support.proto import Request, Response
+from support.wire import frame
 from support.world import Till
 
 
@@ -120,6 +124,48 @@ def test_refused_early_is_refused_alike(narrow, world, database):
             assert reply.code == "OVERLOADED"
             till.call("earn", reply.fields).ok()
         assert till.balance(card).available == 51
+
+
+def test_who_rests_loses_nothing_of_what_comes_meanwhile(narrow, world, database, dice):
+    """Whoever is refused is read again after a moment, all at once: each of his requests has its answer, however many come
+    together, wherever their bytes are cut and whatever records of TLS itself are between them."""
+    till, gate = world.tills["acme"], world.tills["acme"].enrolled()
+    hello = Request(id=1, hello={"version_min": 1, "version_max": 1, "merchant": "acme", "software": "renewer"})
+    peer, asked, replies = KeyUpdater(narrow.port, world.bundles["acme"], frame(hello.SerializeToString())), 1, []
+
+    def earns(count, renewals=0):
+        nonlocal asked
+        data = b""
+        for _ in range(count):
+            asked += 1
+            fields = till.earn_fields(gate, 100)
+            data += peer.records(renewals or dice.choice((0, 0, 0, 1, 3)),
+                                 frame(Request(id=asked, earn=fields).SerializeToString()))
+        return data
+
+    def said(count):
+        replies.extend(Response.FromString(message) for message in peer.messages(count))
+    with database.holding(HOLD):
+        peer.socket.sendall(earns(1))
+        database.wait_lanes()
+        for count in [1, 200] + [dice.randint(1, 12) for _ in range(40)]:
+            data = earns(count)
+            cut = dice.randrange(len(data))
+            peer.socket.sendall(data[:cut])
+            time.sleep(dice.choice((0, 0.002, 0.03)))
+            peer.socket.sendall(data[cut:])
+            time.sleep(dice.choice((0, 0.002, 0.03, 0.15)))
+        said(asked - 1 - 20)  # each but those that wait
+        peer.socket.sendall(earns(30))
+        for _ in range(20):  # and then nothing more is on its way
+            said(1 if len(replies) < asked - 1 - 20 else 0)
+            peer.socket.sendall(earns(1, renewals=3))
+        said(asked - 1 - 20 - len(replies))
+    said(asked - 1 - len(replies))
+    peer.close()
+    codes = {reply.id: reply.outcome.code for reply in replies}
+    assert sorted(codes) == list(range(2, asked + 1)) and len(replies) == asked - 1
+    assert 0 < database.member(gate)["seq"] - 1 <= 20 and not database.findings()
 
 
 def limits_of(*words):

@@ -1,6 +1,9 @@
 """A TLS 1.3 peer that renews its keys without end, which Python's ssl does not offer: OpenSSL by ctypes, its records made ahead."""
 import ctypes
 import socket
+import struct
+
+from support.paths import WAIT_S
 
 SSL, CRYPTO = ctypes.CDLL("libssl.so.3"), ctypes.CDLL("libcrypto.so.3")
 for maker in (SSL.TLS_client_method, SSL.SSL_CTX_new, SSL.SSL_new, CRYPTO.BIO_s_mem, CRYPTO.BIO_new):
@@ -27,6 +30,7 @@ class KeyUpdater:
         done(SSL.SSL_connect(self.ssl))
         assert SSL.SSL_write(self.ssl, hello, len(hello)) == len(hello)
         assert SSL.SSL_read(self.ssl, ctypes.create_string_buffer(16384), 16384) > 0
+        self.read = b""
         self.out = ctypes.c_void_p(CRYPTO.BIO_new(ctypes.c_void_p(CRYPTO.BIO_s_mem())))
         SSL.SSL_set0_wbio(self.ssl, self.out)
 
@@ -36,9 +40,22 @@ class KeyUpdater:
             done(SSL.SSL_key_update(self.ssl, NOT_REQUESTED))
             done(SSL.SSL_do_handshake(self.ssl))
         assert SSL.SSL_write(self.ssl, last, len(last)) == len(last)
-        records = ctypes.create_string_buffer((updates + 1) * 100)
+        records = ctypes.create_string_buffer((updates + 1) * 100 + len(last))
         size = CRYPTO.BIO_read(self.out, records, len(records))
         return records.raw[:size]
+
+    def messages(self, count):
+        """Those of the next so many frames."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(WAIT_S), 0))
+        found, piece = [], ctypes.create_string_buffer(16384)
+        while len(found) < count:
+            size = SSL.SSL_read(self.ssl, piece, len(piece))
+            assert size > 0, f"{len(found)} answers of {count}, then none in time"
+            self.read += piece.raw[:size]
+            while len(self.read) >= 4 and len(self.read) >= 4 + (length := struct.unpack(">I", self.read[:4])[0]):
+                found.append(self.read[4:4 + length])
+                self.read = self.read[4 + length:]
+        return found
 
     def close(self):
         SSL.SSL_free(self.ssl)

@@ -211,23 +211,48 @@ static void test_how_many_are_before_him(void **state)
     assert_int_equal(fair_ahead(&world->queue, (struct fair_party){2, 20}), 8);
 }
 
-static void remove_odd(struct fair_item *item, void *ctx)
+static void remove_it(struct fair_item *item, void *ctx)
 {
     struct world *world = ctx;
-    if ((item - world->items) % 2)
-        fair_remove(&world->queue, item);
+    fair_remove(&world->queue, item);
 }
 
-static void test_each_may_be_removed(void **state)
+/* Whatever order the deadlines have, within a terminal, too; none is forgotten by an earlier look.
+ */
+static void test_whose_deadline_has_passed_goes(void **state)
 {
     struct world *world = *state;
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 100; i++) {
+        world->items[i].deadline_us = 1 + i * 37 % 100;
         assert_null(push(world, i / 2 % 3, i % 2, NO_MAX));
-    fair_each(&world->queue, remove_odd, world);
-    assert_int_equal(world->queue.count, 50);
-    const struct fair_item *item;
+    }
+    for (int now_us = 1; now_us <= 60; now_us++) {
+        fair_overdue(&world->queue, now_us, remove_it, world);
+        assert_int_equal(world->queue.count, 101 - now_us);
+    }
+    struct fair_item *item = fair_pop(&world->queue);
+    item->deadline_us = 10;
+    fair_return(&world->queue, item);
+    fair_overdue(&world->queue, 60, remove_it, world);
+    assert_int_equal(world->queue.count, 40);
     while ((item = fair_pop(&world->queue)))
-        assert_int_equal((item - world->items) % 2, 0);
+        assert_true(item->deadline_us >= 60);
+}
+
+static void test_since_when_the_first_has_waited(void **state)
+{
+    static const struct fair_party of_first = {2, 20};
+    struct world *world = *state;
+    assert_int_equal(fair_since_us(&world->queue), 0);
+    for (int i = 0; i < 6; i++)
+        world->items[i].since_us = 30 + i;
+    world->items[2].since_us = 20;
+    fill(world, 1, 10, 2);
+    fill(world, of_first.merchant_id, of_first.terminal_id, 2);
+    fill(world, 1, 11, 2);
+    assert_int_equal(fair_since_us(&world->queue), 20);
+    fair_remove(&world->queue, &world->items[2]);
+    assert_int_equal(fair_since_us(&world->queue), 30);
 }
 
 static void test_what_is_returned_goes_before_its_terminals_others_alone(void **state)
@@ -263,7 +288,8 @@ int main(void)
         WITH_WORLD(test_nobody_below_his_share_is_refused),
         WITH_WORLD(test_without_room_the_newcomer_goes),
         WITH_WORLD(test_how_many_are_before_him),
-        WITH_WORLD(test_each_may_be_removed),
+        WITH_WORLD(test_whose_deadline_has_passed_goes),
+        WITH_WORLD(test_since_when_the_first_has_waited),
         WITH_WORLD(test_what_is_returned_goes_before_its_terminals_others_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
