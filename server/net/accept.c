@@ -59,13 +59,14 @@ static void run_short(struct net_server *server, int code)
 /* Whether another worker should rather have a new connection: it can serve and this one cannot, or
  * it has fewer, by more than a sixteenth, and did not leave it, too. A worker that starts leaves
  * them for a moment, and all as long as the predecessor serves: better to wait than to be told
- * NOT_READY. */
+ * NOT_READY. Once the successor serves nobody is let in, to be sent away a moment later. */
 static bool is_left_to_others(const struct net_server *server)
 {
     const struct shared_page *page = server->options.page;
     bool is_ready = stats_read(&server->stats->ready);
     bool is_starting = clock_monotonic_us() - server->started_us < START_US;
-    if (stats_read(&page->is_waiting) || (!is_ready && is_starting))
+    if (stats_read(&page->is_waiting) || stats_read(&page->is_handed_over) ||
+        (!is_ready && is_starting))
         return true;
     for (int slot = 0; slot < page->slot_count; slot++) {
         const struct worker_stats *stats = &page->slots[slot].stats;

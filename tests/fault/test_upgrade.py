@@ -134,7 +134,7 @@ def upgrades_under_load(fresh, world, database, times, tills):
             load.wait_answers(20)
     load.verify(database)
     assert not load.refused() and not knocker.faults and not other.faults, (load.refused(), knocker.faults, other.faults)
-    assert all(len(till.cuts) <= times for till in load.tills)
+    assert max(len(till.cuts) for till in load.tills) <= times, "somebody was let in by the old one, and sent away again"
     assert set(reader.answers) == {200}
     pauses = [pause for _, pause in load.cuts()]
     print(f"\n  {times} upgrades, {max(took):.1f} s each at most: {load.answers()} postings, "
