@@ -19,7 +19,6 @@
 #include "net/server_private.h"
 
 #define OUT_POOL_SPARE_MAX 64
-#define PULLED_MAX         64 /* records of one connection in one go */
 
 static const bool MOVES[CONN_STATE_COUNT][CONN_STATE_COUNT] = {
     [CONN_ACCEPTED] = {[CONN_HANDSHAKE] = true, [CONN_CLOSED] = true},
@@ -121,48 +120,6 @@ static void take_frames(struct conn *conn)
         bufferevent_disable(conn->bev, EV_READ);
 }
 
-/* Takes one record. False: none is here as a whole, or the connection ends. */
-static bool pull_record(struct conn *conn)
-{
-    uint8_t bytes[SSL3_RT_MAX_PLAIN_LENGTH];
-    size_t size = 0;
-    ERR_clear_error();
-    if (SSL_read_ex(conn->ssl, bytes, sizeof bytes, &size) == 1) {
-        if (evbuffer_add(bufferevent_get_input(conn->bev), bytes, size) == 0)
-            return true;
-        conn_abort(conn);
-        return false;
-    }
-    int cause = SSL_get_error(conn->ssl, 0);
-    if (cause != SSL_ERROR_WANT_WRITE && cause != SSL_ERROR_WANT_READ)
-        conn_abort(conn);
-    return false;
-}
-
-/* Takes what has come, many records with one system call. Libevent takes one a turn, with two, and
- * does not see what OpenSSL holds: it reads again only after this has left nothing whole there.
- * False: not yet. */
-static bool pull(struct conn *conn)
-{
-    bool is_dry = false;
-    SSL_set_read_ahead(conn->ssl, 1);
-    for (int i = 0; i < PULLED_MAX && !is_dry && takes_frames(conn); i++) {
-        is_dry = !pull_record(conn) || !SSL_has_pending(conn->ssl);
-        take_frames(conn);
-    }
-    SSL_set_read_ahead(conn->ssl, 0);
-    return is_dry;
-}
-
-void conn_on_readable(struct bufferevent *bev, void *ctx)
-{
-    struct conn *conn = ctx;
-    (void)bev;
-    take_frames(conn);
-    if (conn->is_resting)
-        pull(conn);
-}
-
 /* ---- output ---- */
 
 static uint8_t *out_take(struct out_pool *pool)
@@ -248,6 +205,52 @@ void conn_on_written(struct bufferevent *bev, void *ctx)
 {
     (void)bev;
     conn_want_turn(ctx);
+}
+
+/* ---- input past libevent ---- */
+
+/* Takes one record. False: none is here as a whole, or the connection ends. */
+static bool pull_record(struct conn *conn)
+{
+    uint8_t bytes[SSL3_RT_MAX_PLAIN_LENGTH];
+    size_t size = 0;
+    ERR_clear_error();
+    if (SSL_read_ex(conn->ssl, bytes, sizeof bytes, &size) == 1) {
+        if (evbuffer_add(bufferevent_get_input(conn->bev), bytes, size) == 0)
+            return true;
+        conn_abort(conn);
+        return false;
+    }
+    if (SSL_get_error(conn->ssl, 0) != SSL_ERROR_WANT_READ) {
+        flush(conn); /* what he asked before he left is answered */
+        conn_abort(conn);
+    }
+    return false;
+}
+
+/* Takes what one read brings, many records, where libevent takes one a turn with two. Whatever of
+ * them OpenSSL still holds libevent would not see: it reads again only once this has returned true,
+ * nothing whole is left. Not while libevent writes, which may wait for what would be taken here:
+ * conn_on_written goes on. */
+static bool pull(struct conn *conn)
+{
+    bool is_dry = false;
+    while (!is_dry && takes_frames(conn) && conn_unsent(conn) == 0) {
+        SSL_set_read_ahead(conn->ssl, !SSL_has_pending(conn->ssl));
+        is_dry = !pull_record(conn) || !SSL_has_pending(conn->ssl);
+        take_frames(conn);
+    }
+    SSL_set_read_ahead(conn->ssl, 0);
+    return is_dry;
+}
+
+void conn_on_readable(struct bufferevent *bev, void *ctx)
+{
+    struct conn *conn = ctx;
+    (void)bev;
+    take_frames(conn);
+    if (conn->is_resting)
+        pull(conn);
 }
 
 /* ---- pace ---- */
@@ -348,9 +351,7 @@ void conn_turn(struct conn *conn)
         take_frames(conn);
     if (!takes_frames(conn) || conn->is_resting || (bufferevent_get_enabled(conn->bev) & EV_READ))
         return;
-    if (!pull(conn))
-        conn_want_turn(conn);
-    else if (takes_frames(conn) && !conn->is_resting)
+    if (pull(conn) && takes_frames(conn) && !conn->is_resting)
         bufferevent_enable(conn->bev, EV_READ);
 }
 

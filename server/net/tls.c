@@ -108,6 +108,15 @@ static bool load_files(SSL_CTX *context, const struct tls_files *files, struct e
     return true;
 }
 
+/* Who reads ahead does so once a call: what else OpenSSL wants for its record it reads exactly. */
+static void tls_on_message(int is_written, int version, int type, const void *bytes, size_t size,
+                           SSL *ssl, void *ctx)
+{
+    (void)version, (void)bytes, (void)size, (void)ctx;
+    if (!is_written && type == SSL3_RT_HEADER)
+        SSL_set_read_ahead(ssl, 0);
+}
+
 /* Without AUTO_RETRY a record that holds no data ends SSL_read, unless more was read ahead: whoever
  * sends key updates without end gets one a turn, or what one read brings, not the worker. */
 static bool set_terms(SSL_CTX *context)
@@ -120,6 +129,7 @@ static bool set_terms(SSL_CTX *context)
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_msg_callback(context, tls_on_message);
     return SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1 &&
            SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) == 1 &&
            SSL_CTX_set_num_tickets(context, 0) == 1 &&

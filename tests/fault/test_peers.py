@@ -2,12 +2,14 @@
 tills work at once, and the database has what was answered. The quick ones use small numbers and a daemon with short limits;
 the slow ones the full numbers, and print what they measured."""
 import contextlib
+import fcntl
 import os
 import resource
 import select
 import signal
 import socket
 import statistics
+import termios
 import threading
 import time
 
@@ -153,6 +155,12 @@ def test_who_reads_slowly_is_not_cut(daemon, world):
 # ---- who writes by the byte ----
 
 
+def room_of(peer):
+    """How many bytes the other side still takes: its window, as last told, without what is on its way."""
+    window = int.from_bytes(peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232)[228:232], "little")
+    return window - int.from_bytes(fcntl.ioctl(peer, termios.TIOCOUTQ, b"1234"), "little")
+
+
 def test_who_renews_his_keys_without_end_holds_nobody_up(daemon, world, database):
     hello = Request(id=1, hello={"version_min": 1, "version_max": 1, "merchant": "beta", "software": "renewer"})
     fresh = daemon("renewed", workers=1)
@@ -168,6 +176,43 @@ def test_who_renews_his_keys_without_end_holds_nobody_up(daemon, world, database
         renewer.close()
         print(f"{served} earns were answered while 60,000 renewals were")
         assert served >= 20
+
+
+@pytest.mark.slow
+def test_nor_does_who_fits_them_to_what_is_read_at_once(daemon, world, database):
+    """A read that ends in a record's header lets OpenSSL read on, as much again each time, unless it is told not to."""
+    read_bytes, spans, longest = 16708, 300, 0  # read_bytes: of OpenSSL's buffer
+    hello = Request(id=1, hello={"version_min": 1, "version_max": 1, "merchant": "beta", "software": "renewer"})
+    fresh, till = daemon("fitted", workers=1, lanes=1), world.tills["beta"]
+    card = till.enrolled()
+    renewer = KeyUpdater(fresh.port, world.bundles["beta"], frame(hello.SerializeToString()))
+    full = b"".join(renewer.records(0, frame(Request(id=number, earn=till.earn_fields(card, 1)).SerializeToString()))
+                    for number in range(2, 66))  # as many as may be in flight: what follows is not read
+    flood = b"".join(renewer.span(read_bytes) for _ in range(spans)) + renewer.records(0, PING)
+
+    def pour():
+        """As fast as there is room, but never so that the end of what is there is not the end of a piece."""
+        for at in range(4 * read_bytes, len(flood), 4000):
+            while room_of(renewer.socket) < 20000:
+                time.sleep(0.0005)
+            renewer.socket.sendall(flood[at:at + 4000])
+    with nothing_lost(world, database, fresh.port), world.till("acme", fresh.port) as other:
+        with database.holding("lock table loyal.entry in share mode"):
+            renewer.socket.sendall(full)
+            database.wait_lanes()
+            renewer.socket.sendall(flood[:4 * read_bytes])
+            time.sleep(0.5)
+            sender = threading.Thread(target=pour, daemon=True)
+            sender.start()
+        while sender.is_alive():
+            began = time.monotonic()
+            other.call("ping", {}).ok()
+            longest = max(longest, time.monotonic() - began)
+            time.sleep(0.005)
+        assert len(renewer.messages(65)) == 65
+    renewer.close()
+    print(f"others waited {longest * 1000:.0f} ms at most")
+    assert longest < 0.04  # some 10 ms are what one read brings
 
 
 def drip(peer, data, seconds):

@@ -8,7 +8,10 @@ from support.paths import WAIT_S
 SSL, CRYPTO = ctypes.CDLL("libssl.so.3"), ctypes.CDLL("libcrypto.so.3")
 for maker in (SSL.TLS_client_method, SSL.SSL_CTX_new, SSL.SSL_new, CRYPTO.BIO_s_mem, CRYPTO.BIO_new):
     maker.restype = ctypes.c_void_p
+CRYPTO.BIO_ctrl_pending.restype = ctypes.c_size_t
+PADDING = ctypes.CFUNCTYPE(ctypes.c_size_t, ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t, ctypes.c_void_p)
 PEM, NOT_REQUESTED = 1, 0
+RENEWAL_BYTES = 27  # of its record
 
 
 def done(result):
@@ -34,15 +37,33 @@ class KeyUpdater:
         self.out = ctypes.c_void_p(CRYPTO.BIO_new(ctypes.c_void_p(CRYPTO.BIO_s_mem())))
         SSL.SSL_set0_wbio(self.ssl, self.out)
 
+    def made(self):
+        """The records made since it was asked last."""
+        records = ctypes.create_string_buffer(CRYPTO.BIO_ctrl_pending(self.out) + 1)
+        size = CRYPTO.BIO_read(self.out, records, len(records))
+        return records.raw[:max(size, 0)]
+
+    def renew(self):
+        done(SSL.SSL_key_update(self.ssl, NOT_REQUESTED))
+        done(SSL.SSL_do_handshake(self.ssl))
+
     def records(self, updates, last):
         """The records of so many renewals and of a frame after them."""
         for _ in range(updates):
-            done(SSL.SSL_key_update(self.ssl, NOT_REQUESTED))
-            done(SSL.SSL_do_handshake(self.ssl))
+            self.renew()
         assert SSL.SSL_write(self.ssl, last, len(last)) == len(last)
-        records = ctypes.create_string_buffer((updates + 1) * 100 + len(last))
-        size = CRYPTO.BIO_read(self.out, records, len(records))
-        return records.raw[:size]
+        return self.made()
+
+    def span(self, size):
+        """Renewals whose records are so long together: the last one is padded."""
+        while size >= 2 * RENEWAL_BYTES:
+            self.renew()
+            size -= RENEWAL_BYTES
+        padding = PADDING(lambda *_: size - RENEWAL_BYTES)
+        SSL.SSL_set_record_padding_callback(self.ssl, padding)
+        self.renew()
+        SSL.SSL_set_record_padding_callback(self.ssl, None)
+        return self.made()
 
     def messages(self, count):
         """Those of the next so many frames."""
