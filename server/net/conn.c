@@ -3,7 +3,8 @@
  * CLOSED ones go at the end of the turn.
  *
  * Output is collected in one buffer per turn and written with one SSL_write; only what the socket
- * does not take at once goes through the bufferevent, which costs a turn and two epoll_ctl. */
+ * does not take at once goes through the bufferevent, which costs a turn and two epoll_ctl. Input
+ * comes through the bufferevent; what has gathered while nobody read is taken past it. */
 #include "net/conn.h"
 
 #include <assert.h>

@@ -130,8 +130,7 @@ def test_who_rests_loses_nothing_of_what_comes_meanwhile(narrow, world, database
     """Whoever is refused is read again after a moment, all at once: each of his requests has its answer, however many come
     together, wherever their bytes are cut and whatever records of TLS itself are between them."""
     till, gate = world.tills["acme"], world.tills["acme"].enrolled()
-    hello = Request(id=1, hello={"version_min": 1, "version_max": 1, "merchant": "acme", "software": "renewer"})
-    peer, asked, replies = KeyUpdater(narrow.port, world.bundles["acme"], frame(hello.SerializeToString())), 1, []
+    peer, asked, replies = KeyUpdater(narrow.port, world.bundles["acme"], "acme"), 1, []
 
     def earns(count, renewals=0):
         nonlocal asked

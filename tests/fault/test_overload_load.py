@@ -1,6 +1,6 @@
 """Overload measured: an open loop of requests (tests/bench/flood.c) at twice what a closed loop of as many connections gets
-through just before, on a stack of its own; each test prints its figures. The generator has a core for itself,
-the daemon and PostgreSQL have the others: what the generator costs, twice as much at twice the load, is not taken from them."""
+through just before, on a stack of its own; each test prints its figures. The generator has a core for itself, the daemon and
+PostgreSQL have the others: what the generator costs, twice as much at twice the load, is not taken from them."""
 import concurrent.futures
 import contextlib
 import datetime

@@ -162,10 +162,9 @@ def room_of(peer):
 
 
 def test_who_renews_his_keys_without_end_holds_nobody_up(daemon, world, database):
-    hello = Request(id=1, hello={"version_min": 1, "version_max": 1, "merchant": "beta", "software": "renewer"})
     fresh = daemon("renewed", workers=1)
     with nothing_lost(world, database, fresh.port) as earn:
-        renewer, served = KeyUpdater(fresh.port, world.bundles["beta"], frame(hello.SerializeToString())), 0
+        renewer, served = KeyUpdater(fresh.port, world.bundles["beta"], "beta"), 0
         records = renewer.records(60000, PING)
         sender = threading.Thread(target=renewer.socket.sendall, args=(records,), daemon=True)
         sender.start()
@@ -182,16 +181,15 @@ def test_who_renews_his_keys_without_end_holds_nobody_up(daemon, world, database
 def test_nor_does_who_fits_them_to_what_is_read_at_once(daemon, world, database):
     """A read that ends in a record's header lets OpenSSL read on, as much again each time, unless it is told not to."""
     read_bytes, spans, longest = 16708, 300, 0  # read_bytes: of OpenSSL's buffer
-    hello = Request(id=1, hello={"version_min": 1, "version_max": 1, "merchant": "beta", "software": "renewer"})
     fresh, till = daemon("fitted", workers=1, lanes=1), world.tills["beta"]
     card = till.enrolled()
-    renewer = KeyUpdater(fresh.port, world.bundles["beta"], frame(hello.SerializeToString()))
+    renewer = KeyUpdater(fresh.port, world.bundles["beta"], "beta")
     full = b"".join(renewer.records(0, frame(Request(id=number, earn=till.earn_fields(card, 1)).SerializeToString()))
                     for number in range(2, 66))  # as many as may be in flight: what follows is not read
     flood = b"".join(renewer.span(read_bytes) for _ in range(spans)) + renewer.records(0, PING)
 
     def pour():
-        """As fast as there is room, but never so that the end of what is there is not the end of a piece."""
+        """As fast as there is room for whole pieces, so that each read finds its buffer full."""
         for at in range(4 * read_bytes, len(flood), 4000):
             while room_of(renewer.socket) < 20000:
                 time.sleep(0.0005)

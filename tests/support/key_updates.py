@@ -4,6 +4,8 @@ import socket
 import struct
 
 from support.paths import WAIT_S
+from support.proto import Request
+from support.wire import frame
 
 SSL, CRYPTO = ctypes.CDLL("libssl.so.3"), ctypes.CDLL("libcrypto.so.3")
 for maker in (SSL.TLS_client_method, SSL.SSL_CTX_new, SSL.SSL_new, CRYPTO.BIO_s_mem, CRYPTO.BIO_new):
@@ -19,9 +21,9 @@ def done(result):
 
 
 class KeyUpdater:
-    """Connected, and greeted by `hello`, a frame. What it says after that goes by way of `socket`."""
+    """Connected, and greeted for the merchant. What it says after that goes by way of `socket`."""
 
-    def __init__(self, port, bundle, hello):
+    def __init__(self, port, bundle, merchant):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
         self.socket.settimeout(None)  # OpenSSL reads and writes it itself
         context = ctypes.c_void_p(SSL.SSL_CTX_new(ctypes.c_void_p(SSL.TLS_client_method())))
@@ -31,6 +33,8 @@ class KeyUpdater:
         SSL.SSL_CTX_free(context)
         done(SSL.SSL_set_fd(self.ssl, self.socket.fileno()))
         done(SSL.SSL_connect(self.ssl))
+        hello = frame(Request(id=1, hello={"version_min": 1, "version_max": 1, "merchant": merchant,
+                                           "software": "renewer"}).SerializeToString())
         assert SSL.SSL_write(self.ssl, hello, len(hello)) == len(hello)
         assert SSL.SSL_read(self.ssl, ctypes.create_string_buffer(16384), 16384) > 0
         self.read = b""
